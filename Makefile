@@ -1,0 +1,79 @@
+# Targets for people and for CI; "make help" lists them.
+
+GO            ?= go
+GOLANGCI_LINT := v2.15.0
+STATICCHECK   := v0.8.2
+NFPM          := v2.45.2
+FUZZTIME      ?= 10s
+# Random cases of make soak, and runs of make flake.
+CASES         ?= 1000000
+RUNS          ?= 20
+VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+# Tools of a fixed version stay inside the tree.
+TOOLS := $(CURDIR)/.tools/bin
+
+# Given a package, only that one is tested or linted: make test PKG=./internal/plan/...
+PKG ?= ./...
+
+.DEFAULT_GOAL := help
+.PHONY: package nfpm help build test test-deps e2e lint tools bench figures fuzz soak mutants flake demo clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build bin/reconciler
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/reconciler ./cmd/reconciler
+
+test: test-deps ## run all tests with the race detector; installs what they need
+	$(GO) test -race -shuffle=on $(PKG)
+
+test-deps: ## install the programs that tests drive; says what is left out
+	sh scripts/deps.sh
+
+e2e: ## run the end-to-end tests of the built program
+	$(GO) test -race -count=1 -tags e2e ./test/...
+
+lint: ## check format, vet, golangci-lint and staticcheck
+	GO="$(GO)" GOLANGCI_LINT=$(GOLANGCI_LINT) STATICCHECK=$(STATICCHECK) TOOLS="$(TOOLS)" sh scripts/lint.sh $(PKG)
+
+bench: ## run the benchmarks once, without tests
+	$(GO) test -run '^$$' -bench . -benchmem $(PKG)
+
+figures: build ## measure what the documentation claims (as root, in a private network namespace)
+	$(GO) build -o bin/figures ./scripts/figures
+	unshare -n sh -c 'ip link set lo up && bin/figures bin/reconciler'
+
+fuzz: ## run every fuzz target for FUZZTIME
+	GO="$(GO)" FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh
+
+soak: ## live thirty simulated busy days, then try CASES random cases
+	GO="$(GO)" CASES=$(CASES) sh scripts/soak.sh
+
+mutants: ## break the code on purpose in many ways; every break must be caught
+	$(GO) run ./test/mutants
+
+flake: test-deps ## run all tests RUNS times, shuffled anew each time, with the race detector
+	@for run in $$(seq $(RUNS)); do \
+		echo "flake: run $$run of $(RUNS)"; \
+		$(GO) test -race -shuffle=on -count=1 $(PKG) || exit 1; \
+	done
+	@echo "flake: $(RUNS) runs, none failed"
+
+demo: ## show bans, a plan and enforcement in a private namespace
+	sh scripts/demo.sh
+
+package: $(TOOLS)/nfpm-$(NFPM) ## build .deb and .rpm for amd64 and arm64 into dist/
+	GO="$(GO)" NFPM="$<" sh deploy/packaging/build.sh
+
+nfpm: $(TOOLS)/nfpm-$(NFPM)
+	@echo $<
+
+# The version is part of the name, so that a new one replaces the old.
+$(TOOLS)/nfpm-$(NFPM):
+	mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) GOFLAGS= $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM)
+	mv $(TOOLS)/nfpm $@
+
+clean: ## remove what was built, the tools too
+	rm -rf bin dist .tools

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"reconciler/internal/config"
+	"reconciler/internal/observed"
+)
+
+func aclCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "acl",
+		Short: "Show the inbound rules of the Network ACLs, and whose each is",
+		Args:  noArgs,
+	}
+	config.Register(cmd.Flags())
+	cmd.RunE = func(*cobra.Command, []string) error {
+		e, err := newEngine(cmd)
+		if err != nil {
+			return err
+		}
+		ctx, stop := contextOf(cmd)
+		defer stop()
+		s, err := e.loop.Status(ctx)
+		var showErr error
+		for _, acl := range s.State.ACLs {
+			showErr = errors.Join(showErr, writeACL(cmd.OutOrStdout(), acl, s.Owners(acl)))
+		}
+		if len(s.State.ACLs) == 0 && err == nil {
+			err = errors.New("no network ACL is kept here; name one with --nacl acl-…")
+		}
+		return errors.Join(err, showErr, e.store.Close())
+	}
+	return cmd
+}
+
+func writeACL(w io.Writer, acl observed.ACL, owners []observed.Owner) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "%s, inbound\nRULE\tPROTOCOL\tCIDR\tPORTS\tACTION\tOWNER\n", acl.ID) //nolint:errcheck // Flush tells
+	for i, e := range acl.Entries {
+		number := fmt.Sprint(e.Number)
+		if e.Default() {
+			number = "*"
+		}
+		action := "deny"
+		if e.Allow {
+			action = "allow"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", number, protocolText(e.Shape.Protocol), e.Prefix, portsText(e.Shape), action, owners[i]) //nolint:errcheck // Flush tells
+	}
+	fmt.Fprintln(t) //nolint:errcheck // Flush tells
+	return t.Flush()
+}
+
+func protocolText(number string) string {
+	if name, ok := map[string]string{observed.ProtocolAll: "all", observed.ProtocolTCP: "tcp", observed.ProtocolUDP: "udp", "1": "icmp", "58": "icmpv6"}[number]; ok {
+		return name
+	}
+	return number
+}
+
+func portsText(s observed.Shape) string {
+	switch {
+	case s.Ports.All():
+		return "all"
+	case s.Ports.From == s.Ports.To:
+		return fmt.Sprint(s.Ports.From)
+	}
+	return fmt.Sprintf("%d-%d", s.Ports.From, s.Ports.To)
+}
+
+func adoptCommand() *cobra.Command {
+	var bantime string
+	cmd := &cobra.Command{
+		Use:   "adopt ACL",
+		Short: "Claim the entries of our shape in our window that no record names",
+		Long: `Claim the unclaimed entries of a Network ACL: a host that was lost has left them, and
+its log is gone. Each becomes a ban of the jail "adopted", enforced on this host too, and ends
+after --bantime.`,
+		Args: oneArg("the ID of a network ACL"),
+	}
+	config.Register(cmd.Flags())
+	cmd.Flags().StringVar(&bantime, "bantime", "1h", "how `LONG` the adopted bans last from now: seconds, 1h, or -1 for ever")
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		if !strings.HasPrefix(args[0], "acl-") {
+			return fmt.Errorf("%q is no network ACL; `reconciler acl` lists them", args[0])
+		}
+		prefixes, err := unclaimed(cmd, args[0])
+		if err != nil {
+			return err
+		}
+		a := &appender{cmd: cmd, jail: adoptedJail}
+		record, err := a.banRecord("", bantime, "adopted from "+args[0], "0")
+		if err != nil {
+			return err
+		}
+		if err := a.append(each(record, prefixes)...); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d entries of %s adopted\n", len(prefixes), args[0])
+		return err
+	}
+	return cmd
+}
+
+// adoptedJail is the jail that adopted bans are recorded under.
+const adoptedJail = "adopted"

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"reconciler/internal/desired"
+)
+
+func banCommand() *cobra.Command {
+	var at, bantime, reason, restored string
+	cmd := &cobra.Command{
+		Use:   "ban [flags] -- PREFIX...",
+		Short: "Append bans to the log",
+		Long: `Append bans to the log and return when they are on disk. The daemon enforces them.
+Good prefixes are written even when others are bad; the exit status is 1 then.`,
+		Example: "  reconciler ban --jail manual --bantime 1h -- 203.0.113.7 2001:db8:1::/48",
+		Args:    somePrefixes,
+	}
+	a := newAppender(cmd)
+	a.jailFlag("the `JAIL` that bans (default manual)")
+	cmd.Flags().StringVar(&at, "time", "", "`TIME` of the ban: Unix seconds or RFC 3339 (default now)")
+	cmd.Flags().StringVar(&bantime, "bantime", "1h", "how `LONG` it lasts: seconds, 1h, or -1 for ever")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the `READER`")
+	cmd.Flags().StringVar(&restored, "restored", "0", "`1` when fail2ban restores the ban after a restart")
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		template, err := a.banRecord(at, bantime, reason, restored)
+		if err != nil {
+			return err
+		}
+		good, bad := prefixes(args)
+		return errors.Join(bad, a.append(each(template, good)...))
+	}
+	return cmd
+}
+
+// each makes one record a prefix.
+func each(template desired.Record, prefixes []netip.Prefix) []desired.Record {
+	records := make([]desired.Record, 0, len(prefixes))
+	for _, p := range prefixes {
+		template.Prefix = p
+		records = append(records, template)
+	}
+	return records
+}
+
+// banRecord makes the record that all prefixes of one command share.
+func (a *appender) banRecord(at, bantime, reason, restored string) (desired.Record, error) {
+	w, err := a.settings()
+	if err != nil {
+		return desired.Record{}, err
+	}
+	r := desired.Record{Op: desired.OpBan, Jail: a.jail, Host: w.HostID, Reason: reason, Restored: restored == "1"}
+	if r.Jail == "" {
+		r.Jail = desired.ManualJail
+	}
+	seconds, bantimeErr := desired.ParseBantime(bantime)
+	r.Bantime = seconds
+	if bantimeErr != nil {
+		bantimeErr = fmt.Errorf("--bantime: %w", bantimeErr)
+	}
+	var timeErr, restoredErr error
+	if r.Time = time.Now(); at != "" {
+		if r.Time, timeErr = desired.ParseTime(at); timeErr != nil {
+			timeErr = fmt.Errorf("--time: %w", timeErr)
+		}
+	}
+	if restored != "0" && restored != "1" {
+		restoredErr = fmt.Errorf("--restored is %q; it takes 0 or 1", restored)
+	}
+	return r, errors.Join(a.checkJail(), bantimeErr, timeErr, restoredErr)
+}
+
+func unbanCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "unban [flags] -- PREFIX...",
+		Short: "Append unbans to the log",
+		Long: `Append unbans to the log. With --jail only this host's ban by that jail is lifted;
+without it every ban of the prefix and of all inside it, whoever made it.`,
+		Example: "  reconciler unban 203.0.113.7",
+		Args:    somePrefixes,
+	}
+	a := newAppender(cmd)
+	a.jailFlag("lift the ban of this `JAIL` on this host alone")
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		template, err := a.jailRecord(desired.OpUnban)
+		if err != nil {
+			return err
+		}
+		good, bad := prefixes(args)
+		if err := a.append(each(template, good)...); err != nil || a.jail != "" {
+			return errors.Join(bad, err)
+		}
+		return errors.Join(bad, a.warnOfWider(good))
+	}
+	return cmd
+}
+
+// jailRecord makes a record that names a jail of this host, or everything.
+func (a *appender) jailRecord(op desired.Op) (desired.Record, error) {
+	if err := a.checkJail(); err != nil {
+		return desired.Record{}, err
+	}
+	r := desired.Record{Op: op, Jail: a.jail, Time: time.Now()}
+	if a.jail != "" {
+		w, err := a.settings()
+		if err != nil {
+			return desired.Record{}, err
+		}
+		r.Host = w.HostID
+	}
+	return r, nil
+}
+
+func flushCommand() *cobra.Command {
+	var wait int
+	cmd := &cobra.Command{
+		Use:   "flush [flags]",
+		Short: "Lift all bans, or all of one jail",
+		Long: `Lift all bans, or with --jail those of one jail on this host. With --defer the flush takes
+effect after so many seconds unless a stop or start of the jail follows by then.`,
+		Args: noArgs,
+	}
+	a := newAppender(cmd)
+	a.jailFlag("flush this `JAIL` alone")
+	cmd.Flags().IntVar(&wait, "defer", 0, "wait so many `SECONDS` for a stop or start of the jail")
+	cmd.RunE = func(*cobra.Command, []string) error {
+		r, err := a.jailRecord(desired.OpFlush)
+		if err != nil {
+			return err
+		}
+		if wait < 0 {
+			return fmt.Errorf("--defer is %d; it takes 0 or more seconds", wait)
+		}
+		r.Defer = time.Duration(wait) * time.Second
+		return a.append(r)
+	}
+	return cmd
+}
+
+// jailCommand makes start and stop, which tell a flush of a stopping fail2ban
+// from one that an operator asked for.
+func jailCommand(name string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   name + " --jail JAIL",
+		Short: "Record that a jail of fail2ban has " + map[string]string{"start": "started", "stop": "stopped"}[name],
+		Args:  noArgs,
+	}
+	a := newAppender(cmd)
+	a.jailFlag("the `JAIL`")
+	cmd.RunE = func(*cobra.Command, []string) error {
+		if a.jail == "" {
+			return errors.New("--jail is missing")
+		}
+		r, err := a.jailRecord(desired.Op(name))
+		if err != nil {
+			return err
+		}
+		return a.append(r)
+	}
+	return cmd
+}
+
+// plainCommand makes a command that appends a record of its name.
+func plainCommand(name, short string) *cobra.Command {
+	cmd := &cobra.Command{Use: name, Short: short, Args: noArgs}
+	a := newAppender(cmd)
+	cmd.RunE = func(*cobra.Command, []string) error {
+		return a.append(desired.Record{Op: desired.Op(name), Time: time.Now()})
+	}
+	return cmd
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"reconciler/internal/config"
+	"reconciler/internal/controller"
+	"reconciler/internal/doctor"
+	"reconciler/internal/observed"
+	"reconciler/internal/tool"
+)
+
+// exitWarnings is doctor's status when nothing fails and something wants a look.
+const exitWarnings = 2
+
+func doctorCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check everything that enforcement depends on, and say how to mend it",
+		Long: `Check the daemon, programs, firewall, log, fail2ban, clock, instance metadata, Network ACLs,
+permissions (by dry run, which never writes) and slots. One line a check, and below a defect
+the command that mends it. It changes nothing. Exit status: 0 all is well; 2 something wants a
+look; 1 something fails.`,
+		Args: noArgs,
+	}
+	config.Register(cmd.Flags())
+	out := outputFlag(cmd)
+	cmd.RunE = func(*cobra.Command, []string) error {
+		if err := out.check(); err != nil {
+			return err
+		}
+		ctx, stop := contextOf(cmd)
+		defer stop()
+		findings := examine(ctx, cmd)
+		if err := writeFindings(cmd, *out, findings); err != nil {
+			return err
+		}
+		switch doctor.Worst(findings) {
+		case doctor.Failure:
+			return exitError{status: 1}
+		case doctor.Warning:
+			return exitError{status: exitWarnings}
+		}
+		return nil
+	}
+	return cmd
+}
+
+func writeFindings(cmd *cobra.Command, out output, findings []doctor.Finding) error {
+	if out == "json" {
+		return doctor.WriteJSON(cmd.OutOrStdout(), findings, time.Now())
+	}
+	return doctor.WriteText(cmd.OutOrStdout(), findings)
+}
+
+// examine makes all checks. Without a valid configuration there is nothing to
+// check but that.
+func examine(ctx context.Context, cmd *cobra.Command) []doctor.Finding {
+	cfg, err := loadConfig(cmd)
+	if err == nil {
+		err = hostSpec(cfg).Validate()
+	}
+	if err != nil {
+		return []doctor.Finding{{Check: "configuration", Level: doctor.Failure, Says: err.Error(), Mend: "edit " + config.DefaultPath}}
+	}
+	p := doctor.Patient{
+		Config: cfg, Metadata: observed.MetadataClient(), OnEC2: onEC2(), Connect: controller.ConnectAWS,
+		Run: tool.Exec{}, Spec: hostSpec(cfg), Holder: controller.Holder, Clock: doctor.Synchronised,
+		UID: os.Geteuid(), Now: time.Now,
+		Status: func(ctx context.Context) (controller.Status, error) {
+			e, err := engineOf(cmd, cfg, false)
+			if err != nil {
+				return controller.Status{}, fmt.Errorf("opening the state: %w", err)
+			}
+			s, err := e.loop.Status(ctx)
+			return s, errors.Join(err, e.store.Close())
+		},
+	}
+	if cfg.Host != config.HostNone {
+		p.Host = observed.HostReader{Run: p.Run, Spec: p.Spec}
+	}
+	return doctor.Examine(ctx, p)
+}
+
+// onEC2 says that instance metadata is expected to answer.
+func onEC2() bool {
+	return observed.OnEC2() || os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT") != ""
+}

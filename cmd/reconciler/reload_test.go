@@ -1,0 +1,71 @@
+package main
+
+import (
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"reconciler/internal/controller"
+)
+
+func TestHangupRereadsTheConfigurationAndAnInvalidOneIsNotTaken(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	p := s.start()
+	s.must("ban", "203.0.113.7")
+	p.eventually("the ban is enforced", func() bool { return s.everywhere("203.0.113.7") })
+	s.configure("ignore: [203.0.113.0/24]\n")
+	p.signal(syscall.SIGHUP)
+	p.eventually("an ignored address is lifted", func() bool { return s.nowhere("203.0.113.7") })
+	s.configure("ignroe: []\n")
+	p.signal(syscall.SIGHUP)
+	p.says(`the new configuration is not taken; the old one stays in force`)
+	p.says(`unknown key \"ignroe\"; did you mean \"ignore\"?`)
+	// Both come in one write, so when one is enforced the other had its chance.
+	s.must("ban", "--state", s.log, "203.0.113.8", "198.51.100.7")
+	p.eventually("the daemon goes on", func() bool { return s.everywhere("198.51.100.7") })
+	if !s.nowhere("203.0.113.8") {
+		t.Error("after an invalid configuration the ignore list of the old one is forgotten")
+	}
+}
+
+func TestHangupKeepsTheOldConfigurationWhenTheNewLogCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.env = append(s.env, "RECONCILER_STATE=") // the file names it
+	s.configure("state: [" + s.log + "]\n")
+	p := s.start()
+	s.must("ban", "203.0.113.7")
+	p.eventually("the ban is enforced", func() bool { return s.everywhere("203.0.113.7") })
+	for _, bad := range []string{filepath.Join(s.dir, "no", "such", "bans.jsonl"), filepath.Join(s.dir, "bin")} {
+		s.configure("state: [" + bad + "]\n")
+		p.signal(syscall.SIGHUP)
+		p.says(bad)
+	}
+	p.says("the new configuration is not taken; the old one stays in force")
+	s.must("ban", "--state", s.log, "203.0.113.8")
+	p.eventually("the daemon goes on with the old log", func() bool { return s.everywhere("203.0.113.8") })
+}
+
+func TestHangupMovesTheBansToANewChain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	old, next := s.chain, s.chain+"-b"
+	s.env = append(s.env, "RECONCILER_CHAIN=") // the file names it
+	s.configure("chain: " + old + "\n")
+	p := s.start()
+	s.must("ban", "203.0.113.7")
+	p.eventually("the ban is enforced", func() bool { return s.onHost("203.0.113.7") })
+	s.configure("chain: " + next + "\n")
+	p.signal(syscall.SIGHUP)
+	s.chain = next
+	p.eventually("the ban is in the set of the new chain", func() bool { return s.onHost("203.0.113.7") && s.hasChain(next) })
+	p.eventually("the old chain is gone", func() bool { return !s.hasChain(old) })
+	release, err := controller.Lock(old)
+	if err != nil {
+		t.Fatalf("the lock of the old chain is still held: %v", err)
+	}
+	if err := release(); err != nil {
+		t.Error(err)
+	}
+}

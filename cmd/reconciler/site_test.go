@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"reconciler/internal/config"
+	"reconciler/internal/ec2sim"
+	"reconciler/internal/testenv"
+	"reconciler/internal/tool"
+)
+
+// patience is how long a test waits for what must come. It bounds a failure and
+// measures nothing.
+const patience = time.Minute
+
+// site is a host with a log, a chain and an EC2 of its own.
+type site struct {
+	*simulated
+	t     *testing.T
+	dir   string
+	log   string
+	chain string
+	env   []string
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	testenv.Need(t, "ipset", "iptables", "ip6tables")
+	sim := ec2sim.New(ec2sim.Options{})
+	server := httptest.NewServer(sim)
+	t.Cleanup(func() { sim.ReleaseAll(); server.Close() })
+	s := &site{simulated: &simulated{sim, sim.Bastion()}, t: t, dir: t.TempDir()}
+	bin, err := installProgram(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.log = filepath.Join(s.dir, "bans.jsonl")
+	s.env = append(programSettings(s.dir), sim.Env(server.URL)...)
+	s.env = append(s.env, "PATH="+bin+":"+os.Getenv("PATH"), "HOME=/no-home", "RECONCILER_HOST="+config.HostIPSet)
+	s.chain = s.setting("RECONCILER_CHAIN")
+	return s
+}
+
+func (s *site) setting(name string) string {
+	value := ""
+	for _, pair := range s.env {
+		if text, ok := strings.CutPrefix(pair, name+"="); ok {
+			value = text
+		}
+	}
+	return value
+}
+
+// command makes a process of the program.
+func (s *site) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(s.dir, "bin", programName), args...)
+	cmd.Args[0] = programName
+	cmd.Env, cmd.Dir = s.env, s.dir
+	return cmd
+}
+
+// run runs a command to its end.
+func (s *site) run(args ...string) (stdout, stderr string, status int) {
+	s.t.Helper()
+	var out, errOut bytes.Buffer
+	cmd := s.command(args...)
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	err := cmd.Run()
+	if _, failed := errors.AsType[*exec.ExitError](err); err != nil && !failed {
+		s.t.Fatal(err)
+	}
+	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
+}
+
+// must runs a command that has to succeed.
+func (s *site) must(args ...string) {
+	s.t.Helper()
+	if _, stderr, status := s.run(args...); status != 0 {
+		s.t.Fatalf("`reconciler %s` exits %d and says: %s", strings.Join(args, " "), status, stderr)
+	}
+}
+
+// configure writes the configuration file.
+func (s *site) configure(text string) { writeFile(s.t, filepath.Join(s.dir, "config.yaml"), text) }
+
+// onHost says that the host's set holds an IPv4 address.
+func (s *site) onHost(ip string) bool {
+	_, err := tool.Exec{}.Run(s.t.Context(), nil, "ipset", "test", s.chain+"-v4", ip)
+	return err == nil
+}
+
+// inACL says that a deny of the ACL has exactly this address.
+func (s *site) inACL(ip string) bool { return strings.Contains(s.rules(), " "+ip+"/32\n") }
+
+func (s *site) everywhere(ip string) bool { return s.onHost(ip) && s.inACL(ip) }
+
+func (s *site) nowhere(ip string) bool { return !s.onHost(ip) && !s.inACL(ip) }
+
+// hasChain says that a chain of this name is in the IPv4 filter table.
+func (s *site) hasChain(name string) bool {
+	_, err := tool.Exec{}.Run(s.t.Context(), nil, "iptables", "-S", name)
+	return err == nil
+}
+
+// process is a running `reconciler run`.
+type process struct {
+	*site
+	cmd    *exec.Cmd
+	stderr journal
+	ended  chan struct{}
+}
+
+// journal collects what a process writes while a test reads it.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
+// start starts the daemon. It is killed at the end of the test.
+func (s *site) start(args ...string) *process {
+	s.t.Helper()
+	p := &process{site: s, cmd: s.command(append([]string{"run"}, args...)...), ended: make(chan struct{})}
+	p.cmd.Stderr = &p.stderr
+	if err := p.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	go func() {
+		_ = p.cmd.Wait() // the process state says how it ended
+		close(p.ended)
+	}()
+	s.t.Cleanup(func() { p.kill(syscall.SIGKILL) })
+	return p
+}
+
+func (p *process) signal(sig syscall.Signal) {
+	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.t.Errorf("sending %v: %v", sig, err)
+	}
+}
+
+// kill sends a signal and waits for the end. It gives the exit status, -1 after
+// a death by signal.
+func (p *process) kill(sig syscall.Signal) int {
+	p.t.Helper()
+	p.signal(sig)
+	select {
+	case <-p.ended:
+		return p.cmd.ProcessState.ExitCode()
+	case <-time.After(patience):
+		p.t.Fatalf("the daemon goes on after %v; its log:\n%s", sig, p.stderr.String())
+		return 0
+	}
+}
+
+// eventually waits until the condition holds.
+func (p *process) eventually(sentence string, holds func() bool) {
+	p.t.Helper()
+	deadline := time.After(patience)
+	for !holds() {
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-p.ended:
+			if !holds() {
+				p.t.Fatalf("the daemon has ended before this was so: %s\nits log:\n%s", sentence, p.stderr.String())
+			}
+			return
+		case <-deadline:
+			p.t.Fatalf("this did not come to be: %s\nthe ACL:\n%sthe daemon's log:\n%s", sentence, p.rules(), p.stderr.String())
+		}
+	}
+}
+
+// says waits for words in the daemon's log.
+func (p *process) says(words string) {
+	p.t.Helper()
+	p.eventually(fmt.Sprintf("the log says %q", words), func() bool { return strings.Contains(p.stderr.String(), words) })
+}

@@ -1,0 +1,40 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+)
+
+// Sample gives the configuration file that is shipped: each key with its
+// default, switched off, so that a later version may improve a default.
+func Sample() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# Configuration of reconciler, read from %s.\n", DefaultPath)
+	b.WriteString("# Every key is also a flag (--key) and an environment variable (" + envPrefix + "KEY);\n" +
+		"# a flag wins over the environment, which wins over this file. A list given in\n" +
+		"# one place replaces that of the others. Unknown keys are errors.\n")
+	for _, s := range settings {
+		usage := strings.ToUpper(s.usage[:1]) + s.usage[1:]
+		fmt.Fprintf(&b, "\n# %s.\n", usage)
+		if s.arg != "" {
+			fmt.Fprintf(&b, "# Takes %s.\n", s.takes())
+		}
+		fmt.Fprintf(&b, "#%s: %s\n", s.name, s.yamlDefault())
+	}
+	return b.Bytes()
+}
+
+func (s setting) takes() string {
+	if s.list {
+		return s.arg + ", or a list of them"
+	}
+	return s.arg
+}
+
+func (s setting) yamlDefault() string {
+	if s.list {
+		return "[" + strings.Join(s.def, ", ") + "]"
+	}
+	return s.def[0]
+}

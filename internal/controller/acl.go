@@ -1,0 +1,209 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"reconciler/internal/apply"
+	"reconciler/internal/observed"
+	"reconciler/internal/plan"
+)
+
+// ACLReader describes one Network ACL.
+type ACLReader func(ctx context.Context, id string, now time.Time) (observed.ACL, error)
+
+// maxPasses bounds one cycle: a slot that is emptied and then filled takes two.
+const maxPasses = 8
+
+// aclActor keeps one Network ACL equal to what is wanted.
+type aclActor struct {
+	id       string
+	read     ACLReader
+	backend  apply.Backend
+	board    *board
+	memory   Memory
+	now      func() time.Time
+	resync   time.Duration
+	picture  *observed.ACL
+	stale    bool // the next cycle reads first
+	known    *aclMemory
+	honoured time.Time
+	settled  map[observed.Family]int // entries not ours when the quota was learned
+}
+
+// cycle makes the ACL equal to the order, in as many passes as it takes. Only
+// creates act on a picture that was not read in this cycle: a create is a
+// compare-and-set, while replace and delete are blind.
+func (a *aclActor) cycle(ctx context.Context, o order) report {
+	r := report{target: a.id, number: o.number}
+	read := false
+	for range maxPasses {
+		if a.mustRead() {
+			if r.err = a.look(ctx); r.err != nil {
+				break
+			}
+			read = true
+		}
+		limits := a.limits(o)
+		changes, withheld := plan.ForACL(o.want, *a.picture, a.board.state().Host, limits, a.now())
+		r.withheld = withheld
+		if len(changes) == 0 {
+			break
+		}
+		if !read && slices.ContainsFunc(changes, func(c plan.Change) bool { return c.Action != plan.Create }) {
+			a.stale = true
+			continue
+		}
+		if r.err = a.apply(ctx, changes, limits, &r); r.err != nil {
+			break
+		}
+	}
+	return a.finish(o, r)
+}
+
+func (a *aclActor) finish(o order, r report) report {
+	if r.err == nil {
+		a.honoured = o.want.Set().Confirmed
+	}
+	if a.picture != nil {
+		annotated := a.known.annotate(*a.picture)
+		a.picture = &annotated
+		a.publishPicture()
+	}
+	a.board.done(r, a.confirmed(o, r.err))
+	return r
+}
+
+// trust is how long a picture counts as what is enforced when no read succeeds.
+const trust = 5 * time.Minute
+
+func (a *aclActor) publishPicture() {
+	if a.now().Sub(a.picture.ReadAt) > trust {
+		a.board.setACL(a.id, nil)
+		return
+	}
+	a.board.setACL(a.id, a.picture)
+}
+
+func (a *aclActor) mustRead() bool {
+	return a.picture == nil || a.stale || len(a.known.doubts) > 0 || a.now().Sub(a.picture.ReadAt) >= a.resync
+}
+
+// look describes the ACL and makes the picture of it.
+func (a *aclActor) look(ctx context.Context) error {
+	now := a.now()
+	read, err := a.read(ctx, a.id, now)
+	if err != nil {
+		return apply.Explain(err, "ec2:DescribeNetworkAcls")
+	}
+	a.adoptPicture(read, now)
+	return nil
+}
+
+// adoptPicture takes what was read, here or by discovery, as the picture.
+func (a *aclActor) adoptPicture(read observed.ACL, now time.Time) {
+	merged := a.known.merge(read, a.picture, now)
+	a.picture, a.stale = &merged, false
+}
+
+// apply records the window and shape, makes the calls and draws the
+// consequences of each. What the next pass can mend by itself is no error here.
+func (a *aclActor) apply(ctx context.Context, changes []plan.Change, limits plan.Limits, r *report) error {
+	if !limits.Retired[a.id] {
+		if err := a.memory.RecordUsage(a.id, limits.Current()); err != nil {
+			return fmt.Errorf("nothing is written to %s before its window is on record: %w", a.id, err)
+		}
+	}
+	done, err := a.backend.Apply(ctx, changes)
+	for _, d := range done {
+		r.results = append(r.results, result{change: d.Change, err: d.Err})
+		if e := a.absorb(ctx, d); e != nil && err == nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// absorb takes the outcome of one change into the picture and the memory. The
+// error, if any, ends the cycle: a conflict, a full family and an entry that
+// the API rejects are planned around at once instead.
+func (a *aclActor) absorb(ctx context.Context, d apply.Result) error {
+	now, c := a.now(), d.Change
+	switch {
+	case d.Err == nil:
+		a.confirm(c, now)
+		return nil
+	case errors.Is(d.Err, apply.ErrNotTried):
+		return nil // the failure that it follows speaks for itself
+	case errors.Is(d.Err, apply.ErrQuota):
+		return a.learn(ctx, observed.FamilyOf(c.Prefix))
+	case errors.Is(d.Err, apply.ErrMalformed):
+		a.known.refused[c.Prefix] = d.Err.Error()
+		annotated := a.known.annotate(*a.picture)
+		a.picture = &annotated
+		return nil
+	case errors.Is(d.Err, apply.ErrConflict):
+		a.stale = true
+		return nil
+	case apply.Unsettled(d.Err):
+		_, again := a.known.doubts[c.Rule]
+		a.known.doubts[c.Rule] = observed.Doubt{Action: string(c.Action), Prefix: c.Prefix, Since: now, Repeated: again}
+	}
+	a.stale = true
+	return d.Err
+}
+
+// confirm takes a confirmed write into the picture. An earlier write to the
+// number that got no answer may still land after it.
+func (a *aclActor) confirm(c plan.Change, now time.Time) {
+	if d, doubt := a.known.doubts[c.Rule]; doubt {
+		d.Repeated = true
+		a.known.doubts[c.Rule] = d
+	}
+	w := write{gone: c.Action == plan.Delete, at: now}
+	if !w.gone {
+		w.entry = observed.Entry{Number: c.Rule, Prefix: c.Prefix, Shape: c.Shape}
+	}
+	before, there := a.picture.At(c.Rule)
+	a.known.wrote(c.Rule, w, before, there)
+	after := a.known.annotate(plan.ACLAfter(*a.picture, []plan.Change{c}))
+	a.picture = &after
+}
+
+// limits gives the order's limits with what was learned about this ACL.
+func (a *aclActor) limits(o order) plan.Limits {
+	limits := o.limits
+	limits.Force = o.force(a.honoured)
+	limits.Usages = a.memory.Usages()
+	limits.Learned = map[string]map[observed.Family]int{a.id: {}}
+	for _, f := range observed.Families {
+		if quota, ok := a.learned(f, limits); ok {
+			limits.Learned[a.id][f] = quota
+		}
+	}
+	return limits
+}
+
+// confirmed gives the lifted prefixes that this ACL holds no more, neither for
+// sure nor perhaps.
+func (a *aclActor) confirmed(o order, err error) map[netip.Prefix]bool {
+	if err != nil || a.picture == nil {
+		return nil
+	}
+	held := map[netip.Prefix]bool{}
+	for _, e := range a.picture.Entries {
+		held[e.Prefix] = held[e.Prefix] || !e.Allow
+	}
+	for _, d := range a.known.doubts {
+		held[d.Prefix] = true
+	}
+	var widths []int
+	for _, u := range a.memory.Usages()[a.id] {
+		widths = append(widths, u.IPv6Prefix)
+	}
+	return gone(o.want.Set().Lifted, func(p netip.Prefix) bool { return held[p] }, widths)
+}

@@ -1,0 +1,102 @@
+package controller
+
+import (
+	"context"
+	"errors"
+
+	"reconciler/internal/config"
+	"reconciler/internal/desired"
+	"reconciler/internal/observed"
+	"reconciler/internal/plan"
+)
+
+// after draws the consequences of a cycle: who has to look again because of
+// it, what can be forgotten, and what is worth a line.
+func (l *Loop) after(ctx context.Context, r report) {
+	l.tell.cycle(r)
+	l.showCycle(r)
+	if errors.Is(r.err, observed.ErrACLNotFound) && l.Config.NACL[0] == config.NACLAuto {
+		select {
+		case l.again <- struct{}{}:
+		default:
+		}
+	}
+	if r.target == plan.HostTarget {
+		l.announce()
+		if r.err == nil {
+			l.removeRetired(ctx)
+		}
+		if l.board.caughtUp(plan.HostTarget, l.board.current().number) {
+			l.grace = nil
+		}
+		l.pokeACLs()
+	} else if l.host != nil && len(r.results) > 0 && l.limits.HostMode == plan.HostOverflow {
+		l.host.poke()
+	}
+	if lifted := l.board.forgettable(l.set.Lifted, l.targets()); len(lifted) > 0 {
+		l.Store.Forget(lifted)
+	}
+	if len(l.retiring) > 0 && l.inOrder() {
+		l.keep(ctx, l.retireOld())
+		l.refresh(true)
+	}
+	l.retire()
+	order := l.board.current()
+	summary := plan.Summarise(order.want, l.board.state(), l.summaryLimits(order.limits), l.Now())
+	l.Notify("STATUS=" + l.tell.state(summary, l.set.Paused, l.board.latest()))
+}
+
+// announce tells systemd once that the first order has reached the host. A host
+// that fails is in the status; it must not hold up the boot.
+func (l *Loop) announce() {
+	if !l.ready {
+		l.Notify("READY=1")
+		l.ready = true
+	}
+}
+
+// Turns says that the loop has turned since the last call.
+func (l *Loop) Turns() bool {
+	turns := l.turns.Load()
+	defer func() { l.seen = turns }()
+	return turns != l.seen
+}
+
+// removeRetired takes an old chain away once the new one stands.
+func (l *Loop) removeRetired(ctx context.Context) {
+	if l.Retired == nil {
+		return
+	}
+	c := plan.Change{Target: plan.HostTarget, Action: plan.Remove, Reason: desired.Config, Why: "the configuration names another chain or back end"}
+	results, err := l.Retired.Apply(ctx, []plan.Change{c})
+	for _, r := range results {
+		err = errors.Join(err, r.Err)
+	}
+	l.tell.trouble("the old chain", err)
+	if err == nil {
+		l.tell.change(result{change: c})
+		l.Retired = nil
+	}
+}
+
+// summaryLimits adds what each ACL's records say, for counting.
+func (l *Loop) summaryLimits(limits plan.Limits) plan.Limits {
+	limits.Usages = l.Store.Usages()
+	return limits
+}
+
+// targets are all that must confirm a removal before it is forgotten: the
+// host, each ACL kept now, and each that was ever written to.
+func (l *Loop) targets() []string {
+	var all []string
+	if l.host != nil {
+		all = append(all, plan.HostTarget)
+	}
+	all = append(all, l.limits.ACLs...)
+	if l.Config.NACL[0] != config.NACLNone {
+		for id := range l.Store.Usages() {
+			all = append(all, id)
+		}
+	}
+	return all
+}

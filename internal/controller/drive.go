@@ -1,0 +1,73 @@
+package controller
+
+import (
+	"context"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+// driver runs one actor's cycles, one at a time: when it is woken, when its
+// period is over, and after a failure with a growing pause.
+type driver struct {
+	wake    chan struct{}
+	period  time.Duration // between cycles with nothing to do
+	patient bool          // a wake-up during the pause after a failure waits for its end
+	cycle   func(context.Context) report
+}
+
+// The pause after a failure.
+const (
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+)
+
+func newDriver(period time.Duration, patient bool, cycle func(context.Context) report) *driver {
+	return &driver{wake: make(chan struct{}, 1), period: period, patient: patient, cycle: cycle}
+}
+
+// poke asks for a cycle. Many calls before it starts make one.
+func (d *driver) poke() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run goes on until the context is done. The first cycle waits for a wake-up.
+func (d *driver) run(ctx context.Context, reports chan<- report) {
+	pause := &backoff.ExponentialBackOff{
+		InitialInterval: firstRetry, MaxInterval: lastRetry,
+		RandomizationFactor: 0.3, Multiplier: 2,
+	}
+	pause.Reset()
+	timer := time.NewTimer(d.period)
+	defer timer.Stop()
+	failed := false
+	for {
+		wake := d.wake
+		if failed && d.patient {
+			wake = nil
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-wake:
+		case <-timer.C:
+		}
+		began := time.Now()
+		r := d.cycle(ctx)
+		r.took = time.Since(began)
+		if failed = r.err != nil; failed {
+			timer.Reset(pause.NextBackOff())
+		} else {
+			pause.Reset()
+			timer.Reset(d.period)
+		}
+		select {
+		case reports <- r:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

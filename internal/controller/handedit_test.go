@@ -1,0 +1,56 @@
+package controller
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"reconciler/internal/ec2sim"
+)
+
+// Reads that contradict our own fresh write are ignored, because they may be
+// stale. An entry that we never wrote cannot be stale: it is somebody's.
+func TestAHandEditRightAfterOurOwnWriteIsNotOverwritten(t *testing.T) {
+	theirs := ec2sim.Entry{Number: 1, Protocol: "-1", Prefix: netip.MustParsePrefix("192.0.2.77/32")}
+	for name, then := range map[string]func(w *world){
+		"by a delete":  func(w *world) { w.unban("203.0.113.1") },
+		"by a replace": func(w *world) { w.ban(time.Hour, addrs(30)...); w.unban("203.0.113.1") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.start()
+				w.pass(5 * time.Second)
+				w.ban(time.Hour, "203.0.113.1")
+				w.pass(5 * time.Second)
+				w.wantEdge(w.acl, "203.0.113.1/32")
+				if err := w.sim.PutEntry(w.acl, theirs); err != nil {
+					t.Fatal(err)
+				}
+				then(w)
+				w.pass(3 * time.Minute)
+				if got := w.denies(w.acl)[1]; got != theirs.Prefix.String() {
+					t.Errorf("rule 1, which somebody wrote over, denies %q, want their %s", got, theirs.Prefix)
+				}
+			})
+		})
+	}
+}
+
+// The other way round: an entry that we replaced or deleted a moment ago, shown
+// again by a stale read, is no hand edit.
+func TestAStaleReadOfAnEntryThatWeReplacedIsNoHandEdit(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.start()
+		w.pass(5 * time.Second)
+		w.ban(time.Hour, addrs(19)...)
+		w.pass(40 * time.Second)
+		w.unban("203.0.113.1") // its slot goes to the one that waits: a replace
+		w.pass(5 * time.Second)
+		w.sim.Inject(ec2sim.Fault{Kind: ec2sim.Stale, Action: "DescribeNetworkAcls", Writes: 1})
+		writes := w.writes()
+		w.pass(18 * time.Second) // a resync lies in between
+		if w.writes() != writes {
+			t.Errorf("a stale read of a replaced entry made %d writes, want none", w.writes()-writes)
+		}
+	})
+}

@@ -1,0 +1,139 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"reconciler/internal/apply"
+	"reconciler/internal/observed"
+	"reconciler/internal/plan"
+)
+
+// HostReader reads the host's firewall.
+type HostReader interface {
+	Read(ctx context.Context, now time.Time) (observed.Host, error)
+}
+
+const (
+	// hostResync is how often the host's firewall is read with nothing to do.
+	hostResync = 10 * time.Second
+	// hostDeadline bounds one cycle on the host: another program may hold the
+	// lock of iptables.
+	hostDeadline = 60 * time.Second
+	// maxHostPasses bounds one cycle: repair and add, then remove, then a look
+	// that finds nothing left.
+	maxHostPasses = 4
+)
+
+// hostActor keeps this machine's firewall equal to what is wanted.
+type hostActor struct {
+	read     HostReader
+	backend  apply.Backend
+	board    *board
+	now      func() time.Time
+	picture  *observed.Host // nil or stale: read before planning
+	stale    bool
+	honoured time.Time // the confirm record that was last carried out
+	pinned   time.Time
+}
+
+// cycle makes the host equal to the order. It reads when the picture is old or
+// in doubt, and else trusts its own confirmed writes.
+func (a *hostActor) cycle(ctx context.Context, o order) report {
+	ctx, cancel := context.WithTimeout(ctx, hostDeadline)
+	defer cancel()
+	r := report{target: plan.HostTarget, number: o.number}
+	now := a.now()
+	if a.picture == nil || a.stale || now.Sub(a.picture.ReadAt) >= hostResync {
+		if r.err = a.look(ctx, now); r.err != nil {
+			a.board.done(r, nil)
+			return r
+		}
+	}
+	r.warnings = a.picture.Warnings
+	r.err = a.settle(ctx, o, &r)
+	if r.err == nil {
+		a.honoured = o.want.Set().Confirmed
+	}
+	a.board.setHost(a.picture)
+	a.board.done(r, a.confirmed(o, r.err))
+	return r
+}
+
+// settle plans and applies until nothing is left: a removal waits for the pass
+// after the one that puts in its place what takes over.
+func (a *hostActor) settle(ctx context.Context, o order, r *report) error {
+	limits := o.limits
+	limits.Force = o.force(a.honoured)
+	for range maxHostPasses {
+		now := a.now()
+		changes, withheld := plan.ForHost(o.want, *a.picture, a.board.state().ACLs, limits, now)
+		r.withheld = withheld
+		if len(changes) == 0 {
+			return nil
+		}
+		results, err := a.apply(ctx, changes, now)
+		r.results = append(r.results, results...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look reads the firewall and makes it the picture.
+func (a *hostActor) look(ctx context.Context, now time.Time) error {
+	read, err := a.read.Read(ctx, now)
+	if err != nil {
+		a.stale = true
+		return fmt.Errorf("reading the host's firewall: %w", err)
+	}
+	read.Lost = hostLost(a.picture, read, now)
+	read.PinnedAt = a.pinned
+	a.picture, a.stale = &read, false
+	return nil
+}
+
+// apply carries the changes out and takes the confirmed ones into the picture.
+func (a *hostActor) apply(ctx context.Context, changes []plan.Change, now time.Time) ([]result, error) {
+	done, err := a.backend.Apply(ctx, changes)
+	results := make([]result, 0, len(done))
+	confirmed := make([]plan.Change, 0, len(done))
+	for _, d := range done {
+		results = append(results, result{change: d.Change, err: d.Err})
+		if d.Err == nil {
+			confirmed = append(confirmed, d.Change)
+		} else if err == nil {
+			err = d.Err
+		}
+	}
+	after := plan.HostAfter(*a.picture, confirmed, now)
+	after.Lost = nil
+	a.pinned = after.PinnedAt
+	a.picture = &after
+	// A pin, and the removal of all, are looked at before they are believed; so
+	// is any failure.
+	a.stale = err != nil || slices.ContainsFunc(confirmed, func(c plan.Change) bool {
+		return c.Action == plan.Pin || c.Action == plan.Remove && !c.Prefix.IsValid()
+	})
+	return results, err
+}
+
+// confirmed gives the lifted prefixes that the host holds no more.
+func (a *hostActor) confirmed(o order, err error) map[netip.Prefix]bool {
+	if err != nil || a.picture == nil {
+		return nil
+	}
+	held := make(map[netip.Prefix]bool, len(a.picture.Entries))
+	lifted := o.want.Set().Lifted
+	if len(lifted) == 0 {
+		return map[netip.Prefix]bool{}
+	}
+	for _, e := range a.picture.Entries {
+		held[e.Prefix] = true
+	}
+	return gone(lifted, func(p netip.Prefix) bool { return held[p] }, []int{o.limits.IPv6Prefix})
+}

@@ -1,0 +1,235 @@
+// Package controller is the loop: it keeps the host and each Network ACL, as
+// actors of their own, equal to the desired state. It is level-triggered: events
+// only say when to look.
+package controller
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"reconciler/internal/apply"
+	"reconciler/internal/config"
+	"reconciler/internal/desired"
+	"reconciler/internal/observed"
+	"reconciler/internal/plan"
+)
+
+// Store is the desired state, as the loop needs it.
+type Store interface {
+	Memory
+	// Refresh takes what is new in the sources. An error leaves what is known.
+	Refresh(now time.Time) (changed bool, err error)
+	Set(now time.Time) desired.Set
+	Forget(lifted []netip.Prefix)
+	// Maintain compacts the log and saves the state when either is due.
+	Maintain(now time.Time) error
+	Save(now time.Time) error
+	Sources(now time.Time) []Source
+	// Remotes gives the parts that lie beyond the network, for Run to follow.
+	Remotes() []Remote
+	// Sync looks at all of them once.
+	Sync(ctx context.Context)
+}
+
+// Loop is everything that one run of the daemon, or one apply, works with.
+type Loop struct {
+	Config  config.Config
+	Store   Store
+	Host    HostReader                           // nil with --host none
+	Backend apply.Backend                        // of the host
+	Here    func() ([]observed.Protected, error) // what of this host must not be banned
+	Cloud   Cloud
+	Log     hclog.Logger
+	Now     func() time.Time
+	Wake    <-chan struct{}   // events of the log's directory
+	Notify  func(text string) // systemd's sd_notify; never nil
+	Retired apply.Backend     // of a chain that is to go once this one is in place; may be nil
+	// Observer is told what happens, for metrics; may be nil.
+	Observer Observer
+
+	board *board
+	tell  *teller
+	found Found
+	// metadata is the latest that is known; discovery may have failed since.
+	metadata observed.Metadata
+	ready    bool // systemd was told
+	set      desired.Set
+	limits   plan.Limits
+	host     *driver
+	acls     map[string]*keeper
+	// retiring are ACLs that are configured no longer and not cleaned yet.
+	retiring []string
+	reports  chan report
+	founds   chan Found
+	turns    atomic.Uint64    // of the loop, for the watchdog
+	seen     uint64           // turns at the watchdog's last look
+	grace    <-chan time.Time // when the ACLs go on without the host
+	again    chan struct{}    // asks for a new discovery
+	news     chan struct{}    // something came over the network
+	looked   time.Time        // the last look at the sources
+	arrivals arrivals
+	group    sync.WaitGroup
+}
+
+// keeper is an ACL's actor with its driver.
+type keeper struct {
+	driver *driver
+	stop   context.CancelFunc
+}
+
+// Timing of the loop.
+const (
+	pollEvery     = time.Second            // a look at the log with no event, and at the clock
+	gatherFor     = 100 * time.Millisecond // bursts are gathered this long after an order
+	hostGrace     = 2 * time.Second        // how long an ACL waits for the host to go first
+	protectEvery  = 10 * time.Second       // the host's own addresses are looked up again
+	maintainEvery = 10 * time.Second
+)
+
+// init prepares what Run and Once share.
+func (l *Loop) init() {
+	l.board = newBoard()
+	l.tell = newTeller(l.Log, l.Now)
+	l.acls, l.arrivals = map[string]*keeper{}, arrivals{}
+	l.reports, l.founds, l.again = make(chan report, 16), make(chan Found), make(chan struct{}, 1)
+	l.news = make(chan struct{}, 1)
+	l.metadata = l.Store.Metadata()
+	l.limits = LimitsOf(l.Config)
+}
+
+// Run goes on until the context is done. It lifts nothing when it ends.
+func (l *Loop) Run(ctx context.Context) error {
+	l.init()
+	l.firstLook(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() {
+		cancel()
+		l.group.Wait()
+	}()
+	if l.Host != nil {
+		actor := l.hostActor()
+		l.host = newDriver(hostResync, false, func(ctx context.Context) report { return actor.cycle(ctx, l.board.current()) })
+		l.start(ctx, l.host)
+	}
+	if l.host == nil {
+		l.removeRetired(ctx)
+	}
+	l.group.Go(func() { l.discover(ctx) })
+	for _, r := range l.Store.Remotes() {
+		l.group.Go(func() { l.attend(ctx, r) })
+	}
+	return l.loop(ctx)
+}
+
+func (l *Loop) start(ctx context.Context, d *driver) {
+	l.group.Go(func() { d.run(ctx, l.reports) })
+}
+
+// loop handles one thing at a time; nothing in it waits for a target.
+func (l *Loop) loop(ctx context.Context) error {
+	poll, maintain, protect := time.NewTicker(pollEvery), time.NewTicker(maintainEvery), time.NewTicker(protectEvery)
+	defer poll.Stop()
+	defer maintain.Stop()
+	defer protect.Stop()
+	wake, gather := l.Wake, (<-chan time.Time)(nil)
+	l.protect()
+	l.refresh(true)
+	for {
+		l.turns.Add(1)
+		l.show()
+		ordered := false
+		select {
+		case <-ctx.Done():
+			return l.Store.Save(l.Now())
+		case <-wake:
+			ordered = l.refresh(false)
+		case <-gather:
+			wake, gather = l.Wake, nil
+			ordered = l.refresh(false)
+		case <-poll.C:
+			ordered = l.refresh(false)
+		case <-l.news:
+			ordered = l.refresh(false)
+		case <-l.untilNext():
+			ordered = l.refresh(true)
+		case <-protect.C:
+			ordered = l.refresh(l.protect())
+		case <-maintain.C:
+			l.tell.trouble("saving the state", l.Store.Maintain(l.Now()))
+		case <-l.grace:
+			l.pokeACLs()
+		case f := <-l.founds:
+			l.adopt(ctx, f)
+			l.protect()
+			ordered = l.refresh(true)
+		case r := <-l.reports:
+			l.after(ctx, r)
+		}
+		if ordered { // what comes within the next moment goes into the next order
+			wake, gather = nil, time.After(gatherFor)
+		}
+	}
+}
+
+// refresh takes what is new and, if that or the time changes what is wanted,
+// gives the actors a new order.
+func (l *Loop) refresh(force bool) bool {
+	now := l.Now()
+	changed, err := l.Store.Refresh(now)
+	since := l.looked
+	l.looked = now
+	due := !l.set.Next.IsZero() && !now.Before(l.set.Next)
+	if !changed && !force && !due {
+		l.tell.trouble("state", err)
+		return false
+	}
+	l.set = l.Store.Set(now)
+	l.tell.source(l.set, err)
+	order := l.board.publish(plan.Prepare(l.set, l.limits), l.limits)
+	if changed {
+		l.arrived(order.number, since, now)
+	}
+	if l.host == nil {
+		l.announce()
+		l.pokeACLs()
+		return true
+	}
+	l.host.poke()
+	l.grace = time.After(hostGrace) // the host goes first, but holds nobody up
+	return true
+}
+
+// untilNext fires when the set changes by itself.
+func (l *Loop) untilNext() <-chan time.Time {
+	if l.set.Next.IsZero() {
+		return nil
+	}
+	return time.After(max(l.set.Next.Sub(l.Now()), 0))
+}
+
+// protect looks up again what must not be banned; true when that changed.
+func (l *Loop) protect() bool {
+	ranges, err := l.protected()
+	words := ""
+	if err != nil {
+		words = err.Error()
+	}
+	l.tell.once("protected addresses", words)
+	if slices.Equal(ranges, l.limits.Guard.Protected) {
+		return false
+	}
+	l.limits.Guard.Protected = ranges
+	return true
+}
+
+func (l *Loop) pokeACLs() {
+	for _, k := range l.keepers() {
+		k.driver.poke()
+	}
+}

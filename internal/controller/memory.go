@@ -1,0 +1,133 @@
+package controller
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"reconciler/internal/desired"
+	"reconciler/internal/observed"
+)
+
+// Memory is what must outlive the process besides the bans themselves. Each
+// Record is durable when it returns.
+type Memory interface {
+	Usages() map[string][]observed.Usage
+	RecordUsage(acl string, u observed.Usage) error
+	ForgetUsage(acl string) error
+	Learned(acl string, f observed.Family) (desired.Learned, bool)
+	RecordLearned(acl string, f observed.Family, l *desired.Learned) error // nil forgets it
+	Metadata() observed.Metadata
+	RecordMetadata(m observed.Metadata) error
+}
+
+// Usages gives every window and shape that was recorded, by ACL.
+func (s *FileStore) Usages() map[string][]observed.Usage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.memory.Usages)
+}
+
+// RecordUsage makes a window and shape durable before the first write under it.
+func (s *FileStore) RecordUsage(acl string, u observed.Usage) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if slices.Contains(s.memory.Usages[acl], u) {
+		return nil
+	}
+	next := s.copyMemory()
+	next.Usages[acl] = append(slices.Clone(next.Usages[acl]), u)
+	return s.remember(next)
+}
+
+// ForgetUsage drops the record of an ACL that holds nothing of ours.
+func (s *FileStore) ForgetUsage(acl string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := s.copyMemory()
+	delete(next.Usages, acl)
+	delete(next.Learned, acl)
+	return s.remember(next)
+}
+
+// Learned gives the quota that the API made known.
+func (s *FileStore) Learned(acl string, f observed.Family) (desired.Learned, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l, ok := s.memory.Learned[acl][f]
+	return l, ok
+}
+
+// RecordLearned keeps a learned quota; nil forgets it.
+func (s *FileStore) RecordLearned(acl string, f observed.Family, l *desired.Learned) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := s.copyMemory()
+	families := maps.Clone(next.Learned[acl])
+	if families == nil {
+		families = map[observed.Family]desired.Learned{}
+	}
+	if delete(families, f); l != nil {
+		families[f] = *l
+	}
+	next.Learned[acl] = families
+	return s.remember(next)
+}
+
+// DoubtLearned makes every learned quota void, so that one create tries whether
+// it still holds: an operator who asks for a fresh look may have had it raised.
+func (s *FileStore) DoubtLearned() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := s.copyMemory()
+	for acl, families := range next.Learned {
+		doubted := map[observed.Family]desired.Learned{}
+		for f, l := range families {
+			doubted[f] = desired.Learned{Quota: l.Quota}
+		}
+		next.Learned[acl] = doubted
+	}
+	s.memory = next
+}
+
+// Metadata gives what the instance metadata last said.
+func (s *FileStore) Metadata() observed.Metadata {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.memory.Metadata
+}
+
+// RecordMetadata keeps what the instance metadata says.
+func (s *FileStore) RecordMetadata(m observed.Metadata) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m.Equal(s.memory.Metadata) {
+		return nil
+	}
+	next := s.copyMemory()
+	next.Metadata = m
+	return s.remember(next)
+}
+
+func (s *FileStore) copyMemory() desired.Memory {
+	next := s.memory
+	next.Usages, next.Learned = maps.Clone(s.memory.Usages), maps.Clone(s.memory.Learned)
+	if next.Usages == nil {
+		next.Usages = map[string][]observed.Usage{}
+	}
+	if next.Learned == nil {
+		next.Learned = map[string]map[observed.Family]desired.Learned{}
+	}
+	return next
+}
+
+// remember makes a new memory durable, and only then the one in force.
+func (s *FileStore) remember(next desired.Memory) error {
+	if s.writing {
+		if err := s.home.SaveSnapshot(next, time.Now()); err != nil {
+			return err
+		}
+	}
+	s.memory = next
+	return nil
+}

@@ -1,0 +1,193 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"reconciler/internal/apply"
+	"reconciler/internal/observed"
+	"reconciler/internal/plan"
+)
+
+// Observe reads every target once. Targets that cannot be read are absent from
+// the state; the error names each of them.
+func (l *Loop) Observe(ctx context.Context) (observed.State, error) {
+	l.init()
+	var s observed.State
+	var problems []error
+	if l.Host != nil {
+		host, err := l.Host.Read(ctx, l.Now())
+		if err != nil {
+			problems = append(problems, fmt.Errorf("reading the host's firewall: %w", err))
+		} else {
+			s.Host = &host
+		}
+	}
+	acls, err := l.observeACLs(ctx)
+	s.ACLs = acls
+	return s, errors.Join(append(problems, err)...)
+}
+
+func (l *Loop) observeACLs(ctx context.Context) ([]observed.ACL, error) {
+	found, err := l.discoverOnce(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.take(found)
+	acls, err := l.readACLs(ctx, found.IDs)
+	if err != nil {
+		return acls, err
+	}
+	old, err := l.readACLs(ctx, l.retireOld())
+	return append(acls, old...), err
+}
+
+func (l *Loop) readACLs(ctx context.Context, ids []string) (acls []observed.ACL, err error) {
+	var problems []error
+	for _, id := range ids {
+		if i := slices.IndexFunc(l.found.Pictures, func(a observed.ACL) bool { return a.ID == id }); i >= 0 {
+			acls = append(acls, l.found.Pictures[i])
+			continue
+		}
+		acl, err := l.found.reader()(ctx, id, l.Now())
+		if err != nil {
+			problems = append(problems, apply.Explain(err, "ec2:DescribeNetworkAcls"))
+			continue
+		}
+		acls = append(acls, acl)
+	}
+	return acls, errors.Join(problems...)
+}
+
+// discoverOnce finds the ACLs; that this machine is not on EC2 is a warning.
+func (l *Loop) discoverOnce(ctx context.Context) (Found, error) {
+	found, err := l.Cloud.Discover(ctx)
+	if errors.Is(err, ErrNoCloud) {
+		found.Warning, err = err.Error(), nil
+	}
+	return found, err
+}
+
+// Limits gives the limits in force, once Observe has found the ACLs.
+func (l *Loop) Limits() plan.Limits {
+	l.protect()
+	limits := l.summaryLimits(l.limits)
+	limits.Learned = map[string]map[observed.Family]int{}
+	for _, id := range limits.ACLs {
+		limits.Learned[id] = map[observed.Family]int{}
+		for _, f := range observed.Families {
+			if learned, ok := l.Store.Learned(id, f); ok && l.Now().Sub(learned.At) < learnedFor {
+				limits.Learned[id][f] = learned.Quota
+			}
+		}
+	}
+	return limits
+}
+
+// Plan computes what a reconcile would change. The error names what could not
+// be observed; the plan stands for all the rest.
+func (l *Loop) Plan(ctx context.Context) (plan.Plan, error) {
+	l.Store.Sync(ctx)
+	_, refreshErr := l.Store.Refresh(l.Now())
+	state, err := l.Observe(ctx)
+	p := plan.Compute(l.Store.Set(l.Now()), state, l.Limits(), l.Now())
+	p.Warnings = l.warnings(p.Warnings, state.Host)
+	return p, errors.Join(refreshErr, err)
+}
+
+// warnings adds what observing has brought up to those of the plan.
+func (l *Loop) warnings(own []string, host *observed.Host) []string {
+	if l.found.Warning != "" {
+		own = append(own, l.found.Warning)
+	}
+	if host != nil {
+		own = append(own, host.Warnings...)
+	}
+	return own
+}
+
+// Once reconciles once: the host, then each ACL, then the host again for what
+// an ACL has taken over. The error says that something failed; the report has
+// all the rest.
+func (l *Loop) Once(ctx context.Context, force bool) (plan.Report, error) {
+	l.init()
+	l.Store.Sync(ctx)
+	_, refreshErr := l.Store.Refresh(l.Now())
+	l.limits.Force = force
+	l.firstLook(ctx)
+	l.protect()
+	l.set = l.Store.Set(l.Now())
+	o := &once{loop: l, problems: []error{refreshErr}}
+	if l.Host != nil {
+		o.host = l.hostActor()
+		o.cycleHost(ctx)
+	}
+	found, err := l.discoverOnce(ctx)
+	l.take(found)
+	l.protect()
+	o.cycleACLs(ctx, found.IDs)
+	if err == nil && l.inOrder() {
+		o.cycleACLs(ctx, l.retireOld())
+	}
+	if o.host != nil {
+		o.cycleHost(ctx)
+	}
+	if lifted := l.board.forgettable(l.set.Lifted, l.targets()); len(lifted) > 0 && err == nil {
+		l.Store.Forget(lifted)
+	}
+	o.problems = append(o.problems, err, l.Store.Save(l.Now()))
+	return l.reportOf(o.order, o.reports), errors.Join(o.problems...)
+}
+
+// once collects what the cycles of one reconcile bring.
+type once struct {
+	loop     *Loop
+	host     *hostActor
+	order    order
+	reports  []report
+	problems []error
+}
+
+// publish gives the actors an order within the limits of this moment.
+func (o *once) publish() {
+	o.order = o.loop.board.publish(plan.Prepare(o.loop.set, o.loop.limits), o.loop.limits)
+}
+
+func (o *once) took(r report) {
+	o.reports = append(o.reports, r)
+	o.problems = append(o.problems, r.err)
+}
+
+func (o *once) cycleHost(ctx context.Context) {
+	o.publish()
+	o.took(o.host.cycle(ctx, o.order))
+}
+
+func (o *once) cycleACLs(ctx context.Context, ids []string) {
+	o.publish()
+	for _, id := range ids {
+		o.took(o.loop.aclActor(id).cycle(ctx, o.order))
+	}
+}
+
+// reportOf puts the cycles of one reconcile together.
+func (l *Loop) reportOf(order order, reports []report) plan.Report {
+	state := l.board.state()
+	out := plan.Report{Plan: plan.Plan{Time: l.Now(), Refused: order.want.Refused(), Skipped: l.set.Bad}, Applied: true}
+	out.Summary, out.Warnings = plan.Examine(order.want, state, l.Limits(), l.Now())
+	out.Warnings = l.warnings(out.Warnings, state.Host)
+	latest := map[string]report{}
+	for _, r := range reports {
+		latest[r.target] = r
+		for _, res := range r.results {
+			out.Changes = append(out.Changes, res.change)
+			out.Outcomes = append(out.Outcomes, plan.Outcome{Change: res.change, Done: true, Err: res.err})
+		}
+	}
+	for _, r := range latest {
+		out.Withheld = append(out.Withheld, r.withheld...)
+	}
+	return out
+}

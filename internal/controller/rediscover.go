@@ -1,0 +1,91 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"reconciler/internal/config"
+	"reconciler/internal/observed"
+)
+
+// discover finds the ACLs, retrying at every resync until it has. From then on
+// it follows the metadata: addresses and ranges change while a host runs.
+func (l *Loop) discover(ctx context.Context) {
+	for {
+		f, err := l.Cloud.Discover(ctx)
+		if errors.Is(err, ErrNoCloud) {
+			f.Warning, err = err.Error(), nil
+		}
+		if err != nil {
+			if !l.tellDiscovery(ctx, err) || !sleep(ctx, l.Config.Resync) {
+				return
+			}
+			continue
+		}
+		if !l.send(ctx, f) || !l.follow(ctx, f) {
+			return
+		}
+	}
+}
+
+// follow reads the metadata at every resync. It returns true when the ACLs have
+// to be discovered anew, false when the context is done.
+func (l *Loop) follow(ctx context.Context, f Found) bool {
+	var tick <-chan time.Time
+	if !f.Metadata.IsZero() {
+		ticker := time.NewTicker(l.Config.Resync)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-l.again:
+			return sleep(ctx, l.Config.Resync) // the ACL that was found is gone: no hot loop
+		case <-tick:
+		}
+		m, err := observed.ReadMetadata(ctx, l.Cloud.Metadata)
+		if err != nil || m.Equal(f.Metadata) {
+			continue // what was known stays
+		}
+		if l.Config.NACL[0] == config.NACLAuto && !slices.Equal(m.Subnets, f.Metadata.Subnets) {
+			return true
+		}
+		f.Metadata, f.Pictures = m, nil
+		if !l.send(ctx, f) {
+			return false
+		}
+	}
+}
+
+func (l *Loop) send(ctx context.Context, f Found) bool {
+	select {
+	case l.founds <- f:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (l *Loop) tellDiscovery(ctx context.Context, err error) bool {
+	select {
+	case l.reports <- report{target: "discovery", err: fmt.Errorf("finding the network ACLs: %w", err)}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// sleep waits; false when the context ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

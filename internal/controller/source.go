@@ -1,0 +1,61 @@
+package controller
+
+import (
+	"fmt"
+	"time"
+
+	"reconciler/internal/plan"
+)
+
+// Source is how one log does.
+type Source struct {
+	Path    string    `json:"path"`
+	Bytes   int64     `json:"bytes"`
+	Lag     int64     `json:"lag"` // bytes that are not folded yet
+	Skipped int       `json:"skipped"`
+	Spooled int64     `json:"spooled"`       // bytes that wait for room on the disk, or for their delivery to S3
+	Latest  time.Time `json:"latest"`        // the newest record
+	Read    time.Time `json:"read,omitzero"` // when a log in S3 was last found as it is
+	Error   string    `json:"error,omitempty"`
+}
+
+// Text gives the source in one line.
+func (s Source) Text(now time.Time) string {
+	age := "no record yet"
+	if !s.Latest.IsZero() {
+		age = "latest record " + plan.Short(now.Sub(s.Latest)) + " ago"
+	}
+	text := fmt.Sprintf("%s: %d bytes, %s", s.Path, s.Bytes, age)
+	if !s.Read.IsZero() {
+		text += ", read " + plan.Short(now.Sub(s.Read)) + " ago"
+	}
+	if s.Lag > 0 {
+		text += fmt.Sprintf(", %d bytes not read yet", s.Lag)
+	}
+	if s.Skipped > 0 {
+		text += fmt.Sprintf(", %d lines skipped", s.Skipped)
+	}
+	if s.Spooled > 0 {
+		text += fmt.Sprintf(", %d bytes wait in the spool", s.Spooled)
+	}
+	if s.Error != "" {
+		text += ", UNAVAILABLE: " + s.Error
+	}
+	return text
+}
+
+// Sources gives how each log does.
+func (s *FileStore) Sources(time.Time) []Source {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Source
+	for _, log := range s.states() {
+		h := log.Health()
+		src := Source{Path: h.Path, Bytes: h.Size, Lag: h.Lag, Skipped: h.Skipped, Spooled: h.Spooled, Latest: h.LastRecord, Read: h.Read}
+		if h.Err != nil {
+			src.Error = h.Err.Error()
+		}
+		out = append(out, src)
+	}
+	return out
+}

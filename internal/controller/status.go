@@ -1,0 +1,53 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"reconciler/internal/desired"
+	"reconciler/internal/observed"
+	"reconciler/internal/plan"
+)
+
+// Status is a look at everything, without changing anything.
+type Status struct {
+	Time     time.Time
+	State    observed.State
+	Where    plan.Whereabouts
+	Summary  plan.Summary
+	Sources  []Source
+	Skipped  []desired.LineError
+	Warnings []string
+
+	want   *plan.Want
+	limits plan.Limits
+}
+
+// Status observes every target. The error names what could not be observed;
+// the rest stands.
+func (l *Loop) Status(ctx context.Context) (Status, error) {
+	l.Store.Sync(ctx)
+	_, refreshErr := l.Store.Refresh(l.Now())
+	state, err := l.Observe(ctx)
+	now, limits := l.Now(), l.Limits()
+	set := l.Store.Set(now)
+	want := plan.Prepare(set, limits)
+	s := Status{Time: now, State: state, Sources: l.Store.Sources(now), Skipped: set.Bad, want: want, limits: limits}
+	s.Where = plan.Locate(want, state, limits, now)
+	s.Summary, s.Warnings = plan.Examine(want, state, limits, now)
+	if len(plan.Compute(set, state, limits, now).Withheld) > 0 {
+		s.Warnings = append(s.Warnings, "degraded: removals that no record explains are withheld; see `reconciler plan`")
+	}
+	s.Warnings = l.warnings(s.Warnings, state.Host)
+	return s, errors.Join(refreshErr, err)
+}
+
+// Wanted gives every ban that the sources ask for, refused ones included,
+// sorted by prefix.
+func (s Status) Wanted() []desired.Ban { return s.want.Set().Bans }
+
+// Owners says whose each entry of an ACL is, in their order.
+func (s Status) Owners(acl observed.ACL) []observed.Owner {
+	return plan.Owners(s.want, acl, s.limits)
+}

@@ -1,0 +1,253 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"reconciler/internal/config"
+	"reconciler/internal/desired"
+)
+
+// saveEvery is how often a changed state is saved although the log alone would
+// do, so that a restart has little to read.
+const saveEvery = 5 * time.Minute
+
+// FileStore is the Store over logs on this machine and in S3. The first log is
+// the one that commands append to; its snapshot keeps the memory as well.
+type FileStore struct {
+	mu         sync.Mutex
+	files      []*desired.File
+	remotes    []*remote
+	home       keeperOfMemory
+	memory     desired.Memory
+	writing    bool
+	compactAt  int64
+	known      uint64                   // the folds' generations, summed, at the last Refresh
+	told       string                   // bad lines and warnings at the last Refresh
+	generation map[*desired.Fold]uint64 // of each fold at the last Set
+	loadErr    error                    // of opening, for the first Refresh to report
+	saved      uint64                   // generations at the last save
+	savedAt    time.Time
+}
+
+// keeperOfMemory is the log whose snapshot keeps the memory.
+type keeperOfMemory interface {
+	Memory() desired.Memory
+	SaveSnapshot(mem desired.Memory, now time.Time) error
+}
+
+// OpenStore loads the state, without the network. A writing store owns the
+// snapshots: there can be one at a time, and ErrLocked says that there is
+// another. A log that is unavailable is no error here; Refresh reports it.
+func OpenStore(cfg config.Config, writing bool, now time.Time) (*FileStore, error) {
+	s := &FileStore{writing: writing, compactAt: cfg.CompactAt, savedAt: now}
+	for i, state := range cfg.State {
+		log, err := s.openLog(cfg, state, i == 0, now)
+		if err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		if i == 0 {
+			s.home = log
+		}
+	}
+	s.memory = s.home.Memory()
+	return s, nil
+}
+
+func (s *FileStore) openLog(cfg config.Config, state string, first bool, now time.Time) (keeperOfMemory, error) {
+	if desired.IsAddress(state) {
+		return s.openRemote(cfg, state, first)
+	}
+	f := desired.NewFile(state)
+	f.RunDir = cfg.RunDir
+	s.files = append(s.files, f)
+	return f, s.open(f, now)
+}
+
+func (s *FileStore) open(f *desired.File, now time.Time) error {
+	if s.writing {
+		if _, err := f.Lock(); err != nil {
+			return err
+		}
+	}
+	err := f.Load(context.Background(), now, s.writing)
+	if errors.Is(err, desired.ErrUnavailable) && !unsafe(err) {
+		s.loadErr = errors.Join(s.loadErr, err)
+		return nil
+	}
+	return err
+}
+
+// unsafe says that the log must not be trusted, which an operator has to mend.
+func unsafe(err error) bool {
+	for _, e := range []error{desired.ErrSymlink, desired.ErrNotRegular, desired.ErrOwner, desired.ErrWorldWritable, fs.ErrPermission} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// Refresh takes what was appended. The error joins those of all logs.
+func (s *FileStore) Refresh(now time.Time) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	errs := []error{s.loadErr}
+	s.loadErr = nil
+	for _, f := range s.files {
+		_, err := f.Refresh(context.Background(), now)
+		errs = append(errs, err)
+	}
+	for _, r := range s.remotes {
+		errs = append(errs, r.refresh(now))
+	}
+	known, told := uint64(0), ""
+	for _, log := range s.states() {
+		known += log.Fold().Generation()
+		told += fmt.Sprint(log.Health().Skipped, len(log.Bad()), log.Warnings())
+	}
+	changed := known != s.known || told != s.told
+	s.known, s.told = known, told
+	return changed, errors.Join(errs...)
+}
+
+// Set gives what all logs together want.
+func (s *FileStore) Set(now time.Time) desired.Set {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	states := s.states()
+	set := desired.Collect(now, states...)
+	s.generation = map[*desired.Fold]uint64{}
+	s.known = 0
+	for _, log := range states {
+		s.generation[log.Fold()] = log.Fold().Generation()
+		s.known += log.Fold().Generation()
+	}
+	return set
+}
+
+// states gives every log, those on this machine first.
+func (s *FileStore) states() []desired.State {
+	var all []desired.State
+	for _, f := range s.files {
+		all = append(all, f)
+	}
+	for _, r := range s.remotes {
+		all = append(all, r.States()...)
+	}
+	return all
+}
+
+// Forget drops lifted prefixes that are confirmed as gone, unless they were
+// lifted again after the last Set.
+func (s *FileStore) Forget(lifted []netip.Prefix) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for fold, generation := range s.generation {
+		fold.Forget(generation, lifted...)
+	}
+}
+
+// Maintain moves spooled records into their log, compacts logs that have grown,
+// and saves a state that has changed for a while.
+func (s *FileStore) Maintain(now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, f := range s.files {
+		if f.Health().Spooled > 0 {
+			_, err := f.DrainSpool(context.Background())
+			errs = append(errs, err)
+		}
+		if stored(f.Path) >= s.compactAt && f.Health().Lines > 0 {
+			_, err := f.Compact(s.memory, now)
+			errs = append(errs, err)
+			s.savedAt = now
+		}
+	}
+	if s.known != s.saved && now.Sub(s.savedAt) >= saveEvery {
+		errs = append(errs, s.save(now))
+	}
+	return errors.Join(errs...)
+}
+
+// stored gives the bytes that a log takes on the disk, without the hole that a
+// compaction leaves where the file system cannot cut; 0 when it is not there.
+func stored(path string) int64 {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return 0
+	}
+	return min(st.Size, st.Blocks*512)
+}
+
+// Save makes the state durable.
+func (s *FileStore) Save(now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.save(now)
+}
+
+func (s *FileStore) save(now time.Time) error {
+	var errs []error
+	for _, f := range s.files {
+		errs = append(errs, f.SaveSnapshot(s.memory, now))
+	}
+	for _, r := range s.remotes {
+		errs = append(errs, r.Save(now))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	s.saved, s.savedAt = s.known, now
+	return nil
+}
+
+// Dirs gives the directories in which a change means news.
+func (s *FileStore) Dirs() []string {
+	var dirs []string
+	for _, f := range s.files {
+		dirs = append(dirs, filepath.Dir(f.Path))
+	}
+	for _, r := range s.remotes {
+		for _, box := range r.Outboxes[:min(1, len(r.Outboxes))] { // the second, for a full disk, may have no directory
+			dirs = append(dirs, filepath.Dir(box.Path))
+		}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(dirs)))
+}
+
+// Close closes the logs and gives the snapshots free.
+func (s *FileStore) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, f := range s.files {
+		errs = append(errs, f.Close())
+	}
+	for _, r := range s.remotes {
+		errs = append(errs, r.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// ReadSet gives what the log that commands append to wants, without a lock or
+// the network.
+func ReadSet(w config.Writing, now time.Time) (desired.Set, error) {
+	s, err := OpenStore(config.Config{
+		State: []string{w.State}, HostID: w.HostID, RunDir: w.RunDir, Spool: w.Spool, CacheDir: w.CacheDir, S3: w.S3,
+	}, false, now)
+	if err != nil {
+		return desired.Set{}, err
+	}
+	return s.Set(now), errors.Join(s.loadErr, s.Close())
+}

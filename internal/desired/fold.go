@@ -1,0 +1,243 @@
+package desired
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// ErrNoTime is the cause when a record of a log that was replaced names no
+// time: without one it cannot be told whether it is older than what is known.
+var ErrNoTime = errors.New("no time, and the log was replaced; append it again with a time")
+
+// Fold is what the records of one source amount to: its claims, and as much of
+// the past as later records need. It is pure: only records and the times that
+// it is given count, so a replay of the same records gives the same. A Fold
+// serves one goroutine; make it with NewFold.
+type Fold struct {
+	pairs    map[pairKey]*pair
+	patterns map[pairKey]*pair // traces of records that left host or jail out; "" is any
+	lifted   map[netip.Prefix]lifting
+	notes    []note // unbans under which a wider ban may go on
+	writers  map[string]writer
+
+	paused    bool
+	pausedAt  time.Time // of the last pause or resume
+	confirmed time.Time
+
+	newest     time.Time // the latest time of any record: the clock by which traces are dropped
+	tombs      int       // how many tombstones there are
+	repeats    int       // records that an id showed to be repeats
+	generation uint64
+
+	order []*claim  // sorted by prefix; claims that are gone are dropped lazily
+	fresh []*claim  // not sorted in yet
+	stale bool      // order holds claims that are gone
+	grown bool      // bound has something to look at
+	due   time.Time // when a claim next ends; zero: never
+	seen  time.Time // the now that Advance was last given
+}
+
+// pairKey names the claims that one jail on one host makes.
+type pairKey struct{ host, jail string }
+
+// pair is what is known of one jail on one host.
+type pair struct {
+	pairKey
+	jails   []string // the jail alone, shared by all Bans that only it wants
+	claims  map[netip.Prefix]*claim
+	tombs   map[netip.Prefix]tomb
+	flushed time.Time // of the latest final flush
+	last    time.Time // of the latest flush, stop or start
+	made    time.Time // of the newest record when it was first heard of
+	pending pending
+}
+
+// claim is the wish of one jail on one host to block one prefix.
+type claim struct {
+	pair     *pair
+	prefix   netip.Prefix
+	from     time.Time
+	until    time.Time // zero: permanent
+	keep     time.Time // the latest end it ever had: until then it is remembered
+	known    time.Time // the latest time of any record that this claim has met
+	flushAt  time.Time // when a deferred flush ends it; zero: none is under way
+	reason   string
+	banCount int
+	noted    bool // its end is written in lifted
+	gone     bool // it is no longer in its pair
+}
+
+// pending is a deferred flush that no stop or start has cancelled.
+type pending struct {
+	at, deadline time.Time // zero: there is none
+	banned       bool      // a ban of the pair came after it
+}
+
+// effective says that the flush stood uncancelled past its deadline at time t.
+func (p pending) effective(t time.Time) bool { return !p.at.IsZero() && t.After(p.deadline) }
+
+// tomb remembers an unban, so that a replay of an older ban does not revive it.
+type tomb struct{ at, keep time.Time }
+
+// lifting is the end of the last claim on a prefix.
+type lifting struct {
+	reason     Reason
+	at         time.Time
+	generation uint64
+}
+
+// writer is the highest sequence number that one writer has used.
+type writer struct {
+	seq uint64
+	at  time.Time
+}
+
+// NewFold gives a Fold of no records.
+func NewFold() *Fold {
+	return &Fold{
+		pairs:    make(map[pairKey]*pair),
+		patterns: make(map[pairKey]*pair),
+		lifted:   make(map[netip.Prefix]lifting),
+		writers:  make(map[string]writer),
+	}
+}
+
+// Generation changes with every change of the fold. As long as it stays, and
+// Set.Next is not reached, the Set stays too.
+func (f *Fold) Generation() uint64 { return f.generation }
+
+// Repeats gives how many records were dropped because their id was used before.
+func (f *Fold) Repeats() int { return f.repeats }
+
+// Apply folds the next record of the source in. A record without a time counts
+// as made at readAt. An error means that the record changed nothing.
+func (f *Fold) Apply(rec Record, readAt time.Time) error { return f.apply(rec, readAt, false) }
+
+// ApplyRecovered folds in a record of a log that was replaced or cut while its
+// state is still known. Here the times of the records count and not their
+// places: a record acts on a claim only when it is later than everything that
+// the claim has met. So an older copy of the log lifts no ban and revives no
+// unbanned one, while a fresh log is taken whole.
+func (f *Fold) ApplyRecovered(rec Record, readAt time.Time) error { return f.apply(rec, readAt, true) }
+
+func (f *Fold) apply(rec Record, readAt time.Time, recovered bool) error {
+	t := rec.Time
+	if t.IsZero() {
+		if recovered && rec.Op != OpBan && rec.Op != OpSeen {
+			return fmt.Errorf("%s: %w", rec.Op, ErrNoTime)
+		}
+		t = writable(readAt)
+	}
+	if rec.Op == OpSeen {
+		f.seenUpTo(rec.ID, t)
+		return nil
+	}
+	if f.repeated(rec.ID) {
+		f.repeats++
+		return nil
+	}
+	if err := f.dispatch(rec, t, recovered); err != nil {
+		return err
+	}
+	f.newest = later(f.newest, t)
+	f.remember(rec.ID, t)
+	f.bound()
+	f.generation++
+	return nil
+}
+
+func (f *Fold) dispatch(rec Record, t time.Time, recovered bool) error {
+	switch rec.Op {
+	case OpBan:
+		return f.ban(rec, t, recovered)
+	case OpUnban:
+		f.unban(rec, t, recovered)
+	case OpFlush:
+		f.flush(rec, t, recovered)
+	case OpStop, OpStart:
+		f.stopOrStart(rec, t, recovered)
+	case OpPause, OpResume:
+		if !recovered || t.After(f.pausedAt) {
+			f.paused = rec.Op == OpPause
+			f.pausedAt = later(f.pausedAt, t)
+		}
+	case OpConfirm:
+		f.confirmed = later(f.confirmed, t)
+	default:
+		return fmt.Errorf("op %s is not known", quoted(string(rec.Op)))
+	}
+	return nil
+}
+
+// ban makes or renews the claim of a key. A restored ban that is not later than
+// the last unban or flush of its key is a replay of what was lifted since.
+func (f *Fold) ban(rec Record, t time.Time, recovered bool) error {
+	until, err := rec.Until(t)
+	if err != nil {
+		return err
+	}
+	jail := rec.Jail
+	if jail == "" {
+		jail = ManualJail
+	}
+	p := f.pair(rec.Host, jail, t)
+	block := f.lastLift(p, rec.Prefix)
+	stale := (rec.Restored || recovered) && !t.After(block)
+	if recovered && (stale || !f.supersedes(p.claims[rec.Prefix], t, until)) {
+		return nil
+	}
+	if !rec.Restored && p.pending.effective(t) {
+		f.settle(p)
+	}
+	p.pending.banned = !p.pending.at.IsZero()
+	if !stale {
+		f.claim(p, rec, claim{from: t, until: until, keep: until, known: later(t, block)})
+	}
+	return nil
+}
+
+// supersedes says that a recovered ban is newer than the claim, or as new and
+// prolongs it, as fail2ban's prolonging does.
+func (f *Fold) supersedes(c *claim, t, until time.Time) bool {
+	if c == nil || f.forgotten(c) || t.After(c.known) {
+		return true
+	}
+	return t.Equal(c.known) && EndsBefore(c.until, until)
+}
+
+func (f *Fold) claim(p *pair, rec Record, next claim) {
+	next.pair, next.prefix = p, rec.Prefix
+	next.reason, next.banCount = clip(rec.Reason, maxReason), rec.BanCount
+	c := p.claims[rec.Prefix]
+	if c == nil {
+		c = new(claim)
+		p.claims[rec.Prefix] = c
+		f.fresh = append(f.fresh, c)
+	} else if !f.forgotten(c) {
+		next.known = later(next.known, c.known)
+		next.keep = later(next.keep, c.keepFrom(next.from))
+	}
+	next.keep = later(next.keep, p.tombs[rec.Prefix].keep)
+	*c = next
+	f.due = sooner(f.due, c.until)
+	f.dropTomb(p, rec.Prefix)
+	delete(f.lifted, rec.Prefix)
+}
+
+// forgotten says that the newest record is past every end that the claim ever
+// had. From then on it counts as unknown, so that it makes no difference when
+// it is cleared away.
+func (f *Fold) forgotten(c *claim) bool {
+	return !c.until.IsZero() && !f.newest.Before(c.keep)
+}
+
+// keepFrom gives until when the claim, or its tombstone, must be remembered
+// when a record of time t ends or changes it.
+func (c *claim) keepFrom(t time.Time) time.Time {
+	if c.until.IsZero() {
+		return later(c.keep, laterBy(t, keepPermanent))
+	}
+	return c.keep
+}

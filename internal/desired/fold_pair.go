@@ -1,0 +1,80 @@
+package desired
+
+import (
+	"net/netip"
+	"time"
+)
+
+// pair gives the state of one jail on one host. A new one takes over what the
+// records that left host or jail out have done to it.
+func (f *Fold) pair(host, jail string, t time.Time) *pair {
+	key := pairKey{host, jail}
+	if p := f.pairs[key]; p != nil {
+		return p
+	}
+	p := newPair(key)
+	p.made = later(f.newest, t)
+	for _, pattern := range f.patternsOf(key) {
+		p.flushed = later(p.flushed, pattern.flushed)
+		p.last = later(p.last, pattern.last)
+		if pattern.pending.at.After(p.pending.at) {
+			p.pending = pattern.pending
+		}
+	}
+	f.pairs[key] = p
+	f.grown = true
+	return p
+}
+
+func newPair(key pairKey) *pair {
+	return &pair{
+		pairKey: key,
+		jails:   []string{key.jail},
+		claims:  make(map[netip.Prefix]*claim),
+		tombs:   make(map[netip.Prefix]tomb),
+	}
+}
+
+// patternsOf gives the traces of records that named this pair by leaving its
+// host, its jail or both out.
+func (f *Fold) patternsOf(key pairKey) []*pair {
+	if len(f.patterns) == 0 {
+		return nil
+	}
+	var found []*pair
+	for _, k := range []pairKey{{"", ""}, {"", key.jail}, {key.host, ""}} {
+		if p := f.patterns[k]; p != nil && (k.host != "" || k.jail != "" || len(found) == 0) {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// matches says that a record's host and jail, where "" is any, name the pair.
+func (k pairKey) matches(host, jail string) bool {
+	return (host == "" || host == k.host) && (jail == "" || jail == k.jail)
+}
+
+// repeated says that the writer has used this number or a higher one.
+func (f *Fold) repeated(id ID) bool {
+	if id.Writer == "" {
+		return false
+	}
+	w, ok := f.writers[id.Writer]
+	return ok && id.Seq <= w.seq
+}
+
+// seenUpTo takes a writer's number from where its records themselves are gone.
+func (f *Fold) seenUpTo(id ID, t time.Time) {
+	if !f.repeated(id) {
+		f.remember(id, t)
+		f.bound()
+	}
+}
+
+func (f *Fold) remember(id ID, t time.Time) {
+	if id.Writer != "" {
+		f.grown = true
+		f.writers[id.Writer] = writer{seq: id.Seq, at: later(f.writers[id.Writer].at, t)}
+	}
+}

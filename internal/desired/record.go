@@ -1,0 +1,184 @@
+package desired
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Op is what a record asks for.
+type Op string
+
+// The operations of the log.
+const (
+	OpBan     Op = "ban"
+	OpUnban   Op = "unban"
+	OpFlush   Op = "flush"   // clear a jail, after a delay that a stop or start can cancel
+	OpStart   Op = "start"   // fail2ban started a jail
+	OpStop    Op = "stop"    // fail2ban stopped a jail
+	OpPause   Op = "pause"   // enforce nothing
+	OpResume  Op = "resume"  // enforce again
+	OpConfirm Op = "confirm" // let withheld removals through
+	OpSeen    Op = "seen"    // compaction writes it: the records of a writer up to its id are known
+)
+
+// Bantimes with a meaning of their own, in seconds.
+const (
+	Permanent      int64 = -1
+	DefaultBantime int64 = 3600
+)
+
+// ManualJail is the jail of a ban that names none.
+const ManualJail = "manual"
+
+// ID numbers the records of one writer, so that a source which delivers twice
+// does no harm. The zero ID is none.
+type ID struct {
+	Writer string
+	Seq    uint64
+}
+
+// Record is one line of the log.
+type Record struct {
+	Op       Op
+	Prefix   netip.Prefix  // canonical; only of a ban or an unban
+	Jail     string        // empty: the line names none
+	Host     string        // empty: the line names none
+	Time     time.Time     // zero: the line has none, and the time of reading counts
+	Bantime  int64         // seconds, or Permanent; only of a ban, where 0 is over at once
+	Defer    time.Duration // whole seconds until a flush takes effect
+	Reason   string        // free text, foreign: escape it before it is shown
+	BanCount int           // how often the address was banned, as the writer knows it
+	Restored bool          // a replay of an earlier ban, after a restart of its writer
+	ID       ID
+}
+
+// AppendJSON appends the record as one line of JSON without the newline. Every
+// byte of text that a terminal could act on is escaped.
+func (r Record) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"op":`...)
+	dst = appendText(dst, string(r.Op))
+	if r.Prefix.IsValid() {
+		dst = append(dst, `,"ip":"`...)
+		dst = appendPrefix(dst, r.Prefix)
+		dst = append(dst, '"')
+	}
+	dst = appendTextField(dst, "jail", r.Jail)
+	dst = appendTextField(dst, "host", r.Host)
+	dst = appendTimeField(dst, "time", r.Time)
+	if r.Op == OpBan {
+		dst = appendIntField(dst, "bantime", r.Bantime)
+	}
+	if r.Defer > 0 {
+		dst = appendIntField(dst, "defer", int64(r.Defer/time.Second))
+	}
+	dst = appendTextField(dst, "reason", r.Reason)
+	if r.BanCount > 0 {
+		dst = appendIntField(dst, "bancount", int64(r.BanCount))
+	}
+	if r.Restored {
+		dst = append(dst, `,"restored":true`...)
+	}
+	if r.ID.Writer != "" {
+		dst = appendTextField(dst, "id", r.ID.Writer+"-"+strconv.FormatUint(r.ID.Seq, 10))
+	}
+	return append(dst, '}')
+}
+
+// Until gives the end of a ban that began at from; zero is permanent. An end
+// past the year 9999 is an error.
+func (r Record) Until(from time.Time) (time.Time, error) {
+	if r.Bantime == Permanent {
+		return time.Time{}, nil
+	}
+	if r.Bantime < 0 || r.Bantime > maxUnix-from.Unix() {
+		return time.Time{}, fmt.Errorf("time plus bantime %d is past the year 9999; use bantime -1 for a permanent ban", r.Bantime)
+	}
+	return time.Unix(from.Unix()+r.Bantime, int64(from.Nanosecond())).UTC(), nil
+}
+
+// appendPrefix writes a single address without its length, as fail2ban does.
+func appendPrefix(dst []byte, p netip.Prefix) []byte {
+	if p.IsSingleIP() {
+		return p.Addr().AppendTo(dst)
+	}
+	return p.AppendTo(dst)
+}
+
+func appendTextField(dst []byte, name, text string) []byte {
+	if text == "" {
+		return dst
+	}
+	return appendText(appendName(dst, name), text)
+}
+
+func appendIntField(dst []byte, name string, n int64) []byte {
+	return strconv.AppendInt(appendName(dst, name), n, 10)
+}
+
+func appendTimeField(dst []byte, name string, t time.Time) []byte {
+	if t.IsZero() {
+		return dst
+	}
+	return appendUnix(appendName(dst, name), t)
+}
+
+func appendName(dst []byte, name string) []byte {
+	dst = append(dst, ',', '"')
+	dst = append(dst, name...)
+	return append(dst, '"', ':')
+}
+
+// appendUnix writes Unix seconds, with a fraction only where there is one.
+func appendUnix(dst []byte, t time.Time) []byte {
+	dst = strconv.AppendInt(dst, t.Unix(), 10)
+	nanos := t.Nanosecond()
+	if nanos == 0 {
+		return dst
+	}
+	dst = append(dst, '.')
+	for unit := 100_000_000; nanos > 0; unit /= 10 {
+		dst = append(dst, byte('0'+nanos/unit))
+		nanos %= unit
+	}
+	return dst
+}
+
+// appendText writes a JSON string. What is not printable is escaped, so that
+// showing the log on a terminal is safe; invalid UTF-8 becomes U+FFFD.
+func appendText(dst []byte, text string) []byte {
+	dst = append(dst, '"')
+	for i := 0; i < len(text); {
+		if c := text[i]; c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' && c != 0x7f {
+			dst = append(dst, c)
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(text[i:])
+		dst = appendRune(dst, r)
+		i += size
+	}
+	return append(dst, '"')
+}
+
+func appendRune(dst []byte, r rune) []byte {
+	switch {
+	case r == '"' || r == '\\':
+		return append(dst, '\\', byte(r))
+	case unicode.IsPrint(r):
+		return utf8.AppendRune(dst, r)
+	case r > 0xffff:
+		r -= 0x10000
+		dst = appendEscape(dst, 0xd800+r>>10)
+		return appendEscape(dst, 0xdc00+r&0x3ff)
+	}
+	return appendEscape(dst, r)
+}
+
+func appendEscape(dst []byte, unit rune) []byte {
+	const hex = "0123456789abcdef"
+	return append(dst, '\\', 'u', hex[unit>>12&15], hex[unit>>8&15], hex[unit>>4&15], hex[unit&15])
+}

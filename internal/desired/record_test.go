@@ -1,0 +1,195 @@
+package desired
+
+import (
+	"encoding/json"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+var comparePrefix = cmpopts.EquateComparable(netip.Prefix{}, netip.Addr{})
+
+func at(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }
+
+func TestRecordsAreRead(t *testing.T) {
+	ip := netip.MustParsePrefix
+	for _, tc := range []struct {
+		name, line string
+		want       Record
+	}{
+		{
+			"a ban in full", `{"op":"ban","ip":"203.0.113.7","jail":"sshd","host":"i-0abc","time":1795331997,"bantime":600,"reason":"5 failures","bancount":3,"restored":1,"id":"i-0abc-17"}`,
+			Record{Op: OpBan, Prefix: ip("203.0.113.7/32"), Jail: "sshd", Host: "i-0abc", Time: at(1795331997), Bantime: 600, Reason: "5 failures", BanCount: 3, Restored: true, ID: ID{"i-0abc", 17}},
+		},
+		{"a ban that names only its address", `{"op":"ban","ip":"203.0.113.7"}`, Record{Op: OpBan, Prefix: ip("203.0.113.7/32"), Bantime: 3600}},
+		{"unknown fields", `{"op":"ban","ip":"203.0.113.7","colour":{"a":[1,{"op":2}]},"colour":2}`, Record{Op: OpBan, Prefix: ip("203.0.113.7/32"), Bantime: 3600}},
+		{"a prefix that is not masked", `{"op":"ban","ip":"198.51.100.77/24"}`, Record{Op: OpBan, Prefix: ip("198.51.100.0/24"), Bantime: 3600}},
+		{"an IPv6 prefix", `{"op":"unban","ip":"2001:DB8::1/64"}`, Record{Op: OpUnban, Prefix: ip("2001:db8::/64")}},
+		{"a mapped address", `{"op":"unban","ip":"::ffff:192.0.2.9"}`, Record{Op: OpUnban, Prefix: ip("192.0.2.9/32")}},
+		{"a mapped prefix", `{"op":"unban","ip":"::ffff:192.0.2.9/120"}`, Record{Op: OpUnban, Prefix: ip("192.0.2.0/24")}},
+		{"a time with a fraction", `{"op":"pause","time":1795331997.25}`, Record{Op: OpPause, Time: time.Unix(1795331997, 250_000_000).UTC()}},
+		{"a time with more digits than a nanosecond has", `{"op":"pause","time":1.1234567899}`, Record{Op: OpPause, Time: time.Unix(1, 123_456_789).UTC()}},
+		{"a time with an exponent", `{"op":"pause","time":1.5e3}`, Record{Op: OpPause, Time: at(1500)}},
+		{"a time in RFC 3339", `{"op":"resume","time":"2026-11-22T10:00:00+02:00"}`, Record{Op: OpResume, Time: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)}},
+		{"the first second there is", `{"op":"resume","time":0}`, Record{Op: OpResume, Time: at(0)}},
+		{"a permanent ban", `{"op":"ban","ip":"203.0.113.7","bantime":-1}`, Record{Op: OpBan, Prefix: ip("203.0.113.7/32"), Bantime: Permanent}},
+		{"a bantime with a fraction is rounded up", `{"op":"ban","ip":"203.0.113.7","bantime":10.2}`, Record{Op: OpBan, Prefix: ip("203.0.113.7/32"), Bantime: 11}},
+		{"restored as a boolean", `{"op":"ban","ip":"203.0.113.7","restored":true,"bantime":0}`, Record{Op: OpBan, Prefix: ip("203.0.113.7/32"), Restored: true}},
+		{"not restored", `{"op":"ban","ip":"203.0.113.7","restored":0}`, Record{Op: OpBan, Prefix: ip("203.0.113.7/32"), Bantime: 3600}},
+		{"a reason of null is none", `{"op":"ban","ip":"203.0.113.7","reason":null}`, Record{Op: OpBan, Prefix: ip("203.0.113.7/32"), Bantime: 3600}},
+		{"a flush with a delay", `{"op":"flush","jail":"sshd","host":"i-0abc","time":1,"defer":30}`, Record{Op: OpFlush, Jail: "sshd", Host: "i-0abc", Time: at(1), Defer: 30 * time.Second}},
+		{"start, stop and confirm", `{"op":"confirm"}`, Record{Op: OpConfirm}},
+		{"spaces", " { \"op\" : \"stop\" , \"jail\":\"a.b_c-D\" }\t", Record{Op: OpStop, Jail: "a.b_c-D"}},
+		{"an ID whose writer has dashes", `{"op":"start","id":"a-b-3"}`, Record{Op: OpStart, ID: ID{"a-b", 3}}},
+		{
+			"a long reason is cut between characters", `{"op":"ban","ip":"203.0.113.7","reason":"` + strings.Repeat("x", 255) + `é"}`,
+			Record{Op: OpBan, Prefix: ip("203.0.113.7/32"), Bantime: 3600, Reason: strings.Repeat("x", 255)},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, err := ParseRecord([]byte(tc.line))
+			if err != nil {
+				t.Fatalf("the line is refused: %v", err)
+			}
+			if diff := cmp.Diff(tc.want, got, comparePrefix); diff != "" {
+				t.Errorf("the record is not what the line says (-want +got):\n%s", diff)
+			}
+			again, err := ParseRecord(got.AppendJSON(nil))
+			if err != nil || again != got {
+				t.Errorf("%s does not give the record back: %+v, %v", got.AppendJSON(nil), again, err)
+			}
+		})
+	}
+}
+
+func TestLinesThatAreNoRecordsAreRefusedInOneClearLine(t *testing.T) {
+	for _, tc := range []struct{ name, line, says string }{
+		{"empty", ``, "not JSON"},
+		{"torn", `{"op":"ban","ip":"203.`, "not JSON"},
+		{"two records", `{"op":"pause"}{"op":"pause"}`, "not JSON"},
+		{"no object", `[1]`, "want an object"},
+		{"invalid UTF-8", "{\"op\":\"ban\",\"ip\":\"203.0.113.7\",\"reason\":\"\xff\"}", "UTF-8"},
+		{"no op", `{"ip":"203.0.113.7"}`, `"op" is missing`},
+		{"unknown op", `{"op":"b\u001b[2Jan"}`, `op "b\x1b[2Jan" is not known`},
+		{"op of another type", `{"op":1}`, "want a text"},
+		{"ban without ip", `{"op":"ban"}`, `needs the field "ip"`},
+		{"unban without ip", `{"op":"unban","jail":"sshd"}`, `needs the field "ip"`},
+		{"flush with ip", `{"op":"flush","ip":"203.0.113.7"}`, "use unban"},
+		{"shell code for an address", `{"op":"ban","ip":"$(id)"}`, `"$(id)" is not an IP address`},
+		{"control bytes for an address", `{"op":"ban","ip":"\u001b]0;x\u0007"}`, `"\x1b]0;x\a" is not`},
+		{"zone", `{"op":"ban","ip":"fe80::1%eth0"}`, "has a zone"},
+		{"everyone", `{"op":"ban","ip":"0.0.0.0/0"}`, "bans everyone"},
+		{"everyone in IPv6", `{"op":"ban","ip":"::/0"}`, "bans everyone"},
+		{"everyone, mapped", `{"op":"ban","ip":"::ffff:1.2.3.4/96"}`, "bans everyone"},
+		{"wider than mapped", `{"op":"ban","ip":"::ffff:1.2.3.4/64"}`, "beyond the IPv4-mapped"},
+		{"same field twice", `{"op":"ban","ip":"203.0.113.7","ip":"203.0.113.8"}`, `"ip" comes twice`},
+		{"empty jail", `{"op":"unban","ip":"203.0.113.7","jail":""}`, "jail"},
+		{"jail of null", `{"op":"unban","ip":"203.0.113.7","jail":null}`, "want a text"},
+		{"jail with a space", `{"op":"stop","jail":"a b"}`, "jail"},
+		{"jail too long", `{"op":"stop","jail":"` + strings.Repeat("j", 65) + `"}`, "jail"},
+		{"host with a slash", `{"op":"stop","host":"../x"}`, "host"},
+		{"host as long as a jail may not be", `{"op":"stop","host":"` + strings.Repeat("h", 256) + `"}`, "host"},
+		{"negative time", `{"op":"pause","time":-1}`, "1970"},
+		{"time in milliseconds", `{"op":"pause","time":1795331997000}`, "9999"},
+		{"infinite time", `{"op":"pause","time":1e999}`, "9999"},
+		{"time that is no number", `{"op":"pause","time":1.2.3}`, "not a number"},
+		{"NaN", `{"op":"pause","time":nan}`, "1970"},
+		{"time in words", `{"op":"pause","time":"yesterday"}`, "RFC 3339"},
+		{"time before 1970", `{"op":"pause","time":"1969-12-31T23:59:59Z"}`, "1970"},
+		{"time of another type", `{"op":"pause","time":true}`, "got a JSON true"},
+		{"bantime below -1", `{"op":"ban","ip":"203.0.113.7","bantime":-2}`, "bantime"},
+		{"bantime that overflows", `{"op":"ban","ip":"203.0.113.7","bantime":9223372036854775807}`, "bantime"},
+		{"time plus bantime past 9999", `{"op":"ban","ip":"203.0.113.7","time":253402300799,"bantime":1}`, "past the year 9999"},
+		{"bantime as text", `{"op":"ban","ip":"203.0.113.7","bantime":"1h"}`, "want a number"},
+		{"bancount below 0", `{"op":"ban","ip":"203.0.113.7","bancount":-1}`, "bancount"},
+		{"restored 2", `{"op":"ban","ip":"203.0.113.7","restored":2}`, "restored"},
+		{"reason of another type", `{"op":"ban","ip":"203.0.113.7","reason":[]}`, "reason"},
+		{"defer below 0", `{"op":"flush","defer":-1}`, "defer"},
+		{"defer of days", `{"op":"flush","defer":86401}`, "defer"},
+		{"ID without a number", `{"op":"stop","id":"writer"}`, "WRITER-NUMBER"},
+		{"ID with a bad number", `{"op":"stop","id":"writer-x"}`, "WRITER-NUMBER"},
+		{"ID without a writer", `{"op":"stop","id":"-7"}`, "writer"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, err := ParseRecord([]byte(tc.line))
+			if err == nil {
+				t.Fatalf("the line is taken as %+v", got)
+			}
+			if !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("the error %q does not say %q", err, tc.says)
+			}
+			if strings.ContainsFunc(err.Error(), unicode.IsControl) {
+				t.Errorf("the error %q holds a control byte of the line", err)
+			}
+		})
+	}
+}
+
+func TestWrittenRecordsLookLikeTheContract(t *testing.T) {
+	ip := netip.MustParsePrefix("203.0.113.7/32")
+	for _, tc := range []struct {
+		rec  Record
+		want string
+	}{
+		{Record{Op: OpBan, Prefix: ip, Jail: "sshd", Host: "i-0abc", Time: at(1795331997), Bantime: 3600}, `{"op":"ban","ip":"203.0.113.7","jail":"sshd","host":"i-0abc","time":1795331997,"bantime":3600}`},
+		{Record{Op: OpUnban, Prefix: ip, Jail: "sshd", Host: "i-0abc", Time: at(1795332000)}, `{"op":"unban","ip":"203.0.113.7","jail":"sshd","host":"i-0abc","time":1795332000}`},
+		{Record{Op: OpFlush, Jail: "sshd", Host: "i-0abc", Time: at(1795332100), Defer: 30 * time.Second}, `{"op":"flush","jail":"sshd","host":"i-0abc","time":1795332100,"defer":30}`},
+		{
+			Record{Op: OpBan, Prefix: netip.MustParsePrefix("2001:db8::/32"), Time: time.Unix(1, 50_000_000), Bantime: -1, Reason: "a\"\\\x1b\x7f\u202e\U000e0001é\xff", BanCount: 2, Restored: true, ID: ID{"w", 0}},
+			`{"op":"ban","ip":"2001:db8::/32","time":1.05,"bantime":-1,"reason":"a\"\\\u001b\u007f\u202e\udb40\udc01é�","bancount":2,"restored":true,"id":"w-0"}`,
+		},
+	} {
+		if got := string(tc.rec.AppendJSON(nil)); got != tc.want {
+			t.Errorf("written:\n%s\nwant:\n%s", got, tc.want)
+		}
+	}
+}
+
+func TestBantimesOfTheCommandLine(t *testing.T) {
+	for text, want := range map[string]int64{
+		"3600": 3600, "-1": -1, "0": 0, "1h": 3600, "90s": 90, "1h30m": 5400, "7d": 7 * 86400, "2w": 14 * 86400, "1.2s": 2,
+	} {
+		if got, err := ParseBantime(text); err != nil || got != want {
+			t.Errorf("%s is read as %d, %v; want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "-2", "-1h", "h", "1y", "d", "-1d", "999999999999999", "4000000000w", "1\x1b"} {
+		if got, err := ParseBantime(text); err == nil || !strings.Contains(err.Error(), "write seconds") || strings.Contains(err.Error(), "\x1b") {
+			t.Errorf("%q is read as %d, %v; want an error with the next step", text, got, err)
+		}
+	}
+}
+
+func FuzzParseRecord(f *testing.F) {
+	for _, line := range []string{
+		`{"op":"ban","ip":"203.0.113.7","jail":"sshd","host":"i-0abc","time":1795331997.5,"bantime":3600,"reason":"\u001b\ud800x","bancount":1,"restored":true,"id":"a-1"}`,
+		`{"op":"flush","defer":30,"time":"2026-01-01T00:00:00Z"}`, `{"op":"unban","ip":"::ffff:1.2.3.0/120"}`, `{"op":"ban","ip":"1.2.3.4","time":1e9,"bantime":1.5}`,
+	} {
+		f.Add([]byte(line))
+	}
+	f.Fuzz(func(t *testing.T, line []byte) {
+		rec, err := ParseRecord(line)
+		if err != nil {
+			if strings.ContainsFunc(err.Error(), unicode.IsControl) {
+				t.Fatalf("the error %q holds a control byte", err)
+			}
+			return
+		}
+		out := rec.AppendJSON(nil)
+		if !json.Valid(out) || strings.ContainsFunc(string(out), unicode.IsControl) {
+			t.Fatalf("%q was written as %q, which is not one safe line of JSON", line, out)
+		}
+		again, err := ParseRecord(out)
+		if err != nil || again != rec {
+			t.Fatalf("%q was read as %+v, written as %s and read again as %+v, %v", line, rec, out, again, err)
+		}
+		if rec.Prefix.IsValid() && (rec.Prefix != rec.Prefix.Masked() || rec.Prefix.Addr().Is4In6() || rec.Prefix.Addr().Zone() != "" || rec.Prefix.Bits() == 0) {
+			t.Fatalf("%q gives the prefix %s, which is not canonical", line, rec.Prefix)
+		}
+	})
+}

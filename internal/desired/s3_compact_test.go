@@ -1,0 +1,163 @@
+package desired
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// sharedHistory draws the lines of a log that several hosts wrote, whose clock
+// runs forward, and whose records all have ids.
+func sharedHistory(t *rapid.T) []Record {
+	recs := rapid.SliceOfN(genRecord, 1, 25).Draw(t, "records")
+	second := int64(0)
+	for i := range recs {
+		second += rapid.SampledFrom([]int64{1, 5, 20, 50000}).Draw(t, "pass")
+		recs[i].Time = at(second)
+		recs[i].Restored = false
+		writer := rapid.SampledFrom([]string{"g.spool.1", "h.spool.1", fmt.Sprintf("g.%d", i)}).Draw(t, "writer")
+		recs[i].ID = ID{Writer: writer, Seq: uint64(i) + 1}
+	}
+	return recs
+}
+
+// logOf makes a log of an object that a reader on host g has.
+func logOf(address string) *objectLog {
+	a := mustAddress(address)
+	return newObjectLog(a, a.ObjectOf("g"), "g")
+}
+
+func wantsNow(l *objectLog, now time.Time) string {
+	set := Union(now, l.intake.fold)
+	return fmt.Sprint(set.Bans, set.Paused)
+}
+
+func TestACompactedLogSaysTheSameToEveryReader(t *testing.T) {
+	for _, address := range []string{sharedLog, hostLogs} {
+		rapid.Check(t, func(t *rapid.T) {
+			recs := sharedHistory(t)
+			now := recs[len(recs)-1].Time.Add(time.Duration(rapid.Int64Range(0, 60).Draw(t, "then")) * time.Second)
+			whole := Object{Body: text(recs), Tag: "whole"}
+			compactor := logOf(address)
+			compactor.take(whole, now)
+			Collect(now, compactor)
+			small := Object{Body: compactor.condense(whole.Body, now), Tag: "small"}
+			want := wantsNow(compactor, now)
+
+			early := recs[:rapid.IntRange(0, len(recs)).Draw(t, "read before")]
+			late := logOf(address)
+			late.take(Object{Body: text(early), Tag: "early"}, now)
+			for name, l := range map[string]*objectLog{"that read all before": compactor, "that read a part before": late, "that is new": logOf(address)} {
+				l.take(small, now)
+				if l.err != nil || l.incident != "" {
+					t.Fatalf("a compaction is taken for damage by a reader %s: %v %s", name, l.err, l.incident)
+				}
+				if diff := cmp.Diff(want, wantsNow(l, now)); diff != "" {
+					t.Fatalf("a compaction changed what is wanted by a reader %s (-want +got):\n%s\nbefore:\n%s\nafter:\n%s", name, diff, whole.Body, small.Body)
+				}
+				// An append that is tried again finds its records, though they are gone.
+				for _, rec := range recs {
+					if body, err := missingIn(small.Body, []Record{rec}); err != nil || body != nil {
+						t.Fatalf("%v would be written again after a compaction (%v)", rec.ID, err)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestCompactionMakesABusyLogSmall(t *testing.T) {
+	store := newFakeStore()
+	a := newStation(t, store, hostLogs, "a")
+	a.small = 4 << 10
+	a.open()
+	var lines []string
+	for i := range 200 {
+		lines = append(lines, banLine("192.0.2.1", "a", 1000+i))
+	}
+	a.record(lines...)
+	a.mustTurn()
+	body := store.body("bans/a.jsonl")
+	if len(body) > 1<<10 {
+		t.Errorf("200 bans of one address take %d bytes after a compaction", len(body))
+	}
+	a.wants("after it", "192.0.2.1")
+	puts := store.count("put")
+	a.mustTurn()
+	a.mustTurn()
+	if store.count("put") != puts {
+		t.Error("a log that is small is compacted again")
+	}
+	b := newStation(t, store, hostLogs, "b").open()
+	b.mustTurn()
+	b.wants("on another host", "192.0.2.1")
+	if generationOf([]byte(body)) != 1 {
+		t.Errorf("the generation is %d, not 1", generationOf([]byte(body)))
+	}
+}
+
+func TestTwoCompactionsOfTheSameLinesDiffer(t *testing.T) {
+	l := logOf(sharedLog)
+	body := []byte(banLine("192.0.2.1", "a", 1000) + "\n")
+	l.take(Object{Body: body, Tag: "1"}, at(1000))
+	one, two := l.condense(body, at(1001)), l.condense(body, at(1001))
+	if string(one) == string(two) {
+		t.Error("two compactions give the same bytes, and so the same ETag")
+	}
+}
+
+func TestTheLoserOfACompactionGoesOn(t *testing.T) {
+	store := newFakeStore()
+	a := newStation(t, store, sharedLog, "a")
+	a.small = 1
+	a.open()
+	a.record(banLine("192.0.2.1", "a", 1000), banLine("192.0.2.1", "a", 1001), banLine("192.0.2.1", "a", 1002))
+	if err := a.r.Deliver(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	store.setWeather(func(call, _ string) (error, error) {
+		if call == "put" {
+			return ErrLostRace, nil
+		}
+		return nil, nil
+	})
+	if err := a.r.Condense(t.Context()); err != nil {
+		t.Errorf("the loser reports %v", err)
+	}
+	store.setWeather(nil)
+	a.mustTurn()
+	if got := strings.Count(store.body("bans.jsonl"), `"ban"`); got != 1 {
+		t.Errorf("%d bans are there after the next try, want 1", got)
+	}
+}
+
+func TestAnOldLiftIsDroppedOnceNobodyNeedsIt(t *testing.T) {
+	l := logOf(hostLogs)
+	const day = 86400
+	body := []byte(strings.Join([]string{
+		`{"op":"ban","ip":"192.0.2.1","jail":"j","host":"g","time":0,"bantime":60,"id":"g.1-1"}`,
+		`{"op":"unban","ip":"192.0.2.1","jail":"j","host":"g","time":10,"id":"g.2-1"}`,
+		`{"op":"unban","ip":"192.0.2.7","time":11,"id":"g.spool.3-1"}`,
+		fmt.Sprintf(`{"op":"unban","ip":"192.0.2.2","jail":"j","host":"g","time":%d,"id":"g.4-1"}`, 3*day),
+	}, "\n") + "\n")
+	l.take(Object{Body: body, Tag: "1"}, at(3*day))
+	Collect(at(3*day), l)
+	first := l.condense(body, at(3*day))
+	if strings.Contains(string(first), "192.0.2.1") || !strings.Contains(string(first), "192.0.2.7") || !strings.Contains(string(first), "192.0.2.2") {
+		t.Errorf("kept is:\n%s", first)
+	}
+	for _, writer := range []string{"g.1-1", "g.2-1"} {
+		if !strings.Contains(string(first), writer) {
+			t.Errorf("the number %s is lost at once", writer)
+		}
+	}
+	l.take(Object{Body: first, Tag: "2"}, at(6*day))
+	second := l.condense(first, at(6*day))
+	if strings.Contains(string(second), "g.1-1") || !strings.Contains(string(second), "g.spool.3-1") {
+		t.Errorf("three days later the numbers are:\n%s", second)
+	}
+}

@@ -1,0 +1,151 @@
+package desired
+
+import (
+	"fmt"
+	"iter"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Claim is the wish of one jail on one host, as status shows it.
+type Claim struct {
+	Prefix   netip.Prefix
+	Host     string // empty: not known
+	Jail     string
+	From     time.Time
+	Until    time.Time // zero: permanent
+	FlushAt  time.Time // when a deferred flush ends it; zero: none is under way
+	Reason   string    // foreign text: escape it before it is shown
+	BanCount int
+}
+
+// Claims gives the claims that are active at now, sorted by prefix, host and jail.
+func (f *Fold) Claims(now time.Time) iter.Seq[Claim] {
+	return func(yield func(Claim) bool) {
+		for _, c := range f.sorted() {
+			if c.overAt(now) {
+				continue
+			}
+			if !yield(Claim{c.prefix, c.pair.host, c.pair.jail, c.from, c.until, c.flushAt, c.reason, c.banCount}) {
+				return
+			}
+		}
+	}
+}
+
+// Union gives what the sources want together at now: a prefix is wanted while
+// any claim of any of them is active. It advances each fold to now. The Set
+// shares memory with the folds; read it only. Bad is left empty, for the
+// sources to fill.
+func Union(now time.Time, folds ...*Fold) Set {
+	set := Set{Lifted: make(map[netip.Prefix]Reason)}
+	var claims []*claim
+	for _, f := range folds {
+		f.Advance(now)
+		if len(claims) == 0 {
+			claims = f.sorted()
+		} else {
+			claims = merge(claims, f.sorted())
+		}
+		set.Paused = set.Paused || f.paused
+		set.Confirmed = later(set.Confirmed, f.confirmed)
+	}
+	set.gather(now, claims)
+	set.gatherLifted(folds)
+	set.gatherNotes(now, folds)
+	return set
+}
+
+// gather makes the Bans of claims that are sorted by prefix.
+func (s *Set) gather(now time.Time, claims []*claim) {
+	s.Bans = make([]Ban, 0, len(claims))
+	for i := 0; i < len(claims); {
+		end := i + 1
+		for end < len(claims) && claims[end].prefix == claims[i].prefix {
+			end++
+		}
+		s.join(now, claims[i:end])
+		i = end
+	}
+}
+
+// join makes one Ban of the claims on one prefix, if any of them is active.
+func (s *Set) join(now time.Time, claims []*claim) {
+	var b Ban
+	for _, c := range claims {
+		end, _ := c.over()
+		if !end.IsZero() && !now.Before(end) {
+			continue
+		}
+		s.Next = sooner(s.Next, end)
+		if !b.Prefix.IsValid() {
+			b = Ban{Prefix: c.prefix, Until: c.until, Jails: c.pair.jails[:1:1]}
+			continue
+		}
+		if EndsBefore(b.Until, c.until) {
+			b.Until = c.until
+		}
+		if at, ok := slices.BinarySearch(b.Jails, c.pair.jail); !ok {
+			b.Jails = slices.Insert(b.Jails, at, c.pair.jail)
+		}
+	}
+	if b.Prefix.IsValid() {
+		s.Bans = append(s.Bans, b)
+	}
+}
+
+// gatherLifted takes the prefixes that no source wants any more.
+func (s *Set) gatherLifted(folds []*Fold) {
+	for i, f := range folds {
+		for prefix, l := range f.lifted {
+			if _, wanted := s.find(prefix); wanted {
+				continue
+			}
+			if latest(l, prefix, folds[:i]) && latest(l, prefix, folds[i+1:]) {
+				s.Lifted[prefix] = l.reason
+			}
+		}
+	}
+}
+
+// latest says that none of the folds lifted the prefix later.
+func latest(l lifting, prefix netip.Prefix, folds []*Fold) bool {
+	for _, f := range folds {
+		if other, ok := f.lifted[prefix]; ok && other.at.After(l.at) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Set) find(prefix netip.Prefix) (int, bool) {
+	return slices.BinarySearchFunc(s.Bans, prefix, func(b Ban, p netip.Prefix) int { return b.Prefix.Compare(p) })
+}
+
+// gatherNotes warns of each unban that a wider ban, older than it, outlives.
+func (s *Set) gatherNotes(now time.Time, folds []*Fold) {
+	for _, f := range folds {
+		for _, n := range f.notes {
+			for bits := 1; bits < n.prefix.Bits(); bits++ {
+				wider := netip.PrefixFrom(n.prefix.Addr(), bits).Masked()
+				if _, wanted := s.find(wider); wanted && olderClaim(now, folds, wider, n.at) {
+					s.Warnings = append(s.Warnings, fmt.Sprintf(
+						"%s was unbanned, but the ban of %s still covers it; to lift that: reconciler unban -- %s",
+						appendPrefix(nil, n.prefix), wider, wider))
+				}
+			}
+		}
+	}
+}
+
+func olderClaim(now time.Time, folds []*Fold, prefix netip.Prefix, at time.Time) bool {
+	for _, f := range folds {
+		for _, p := range f.pairs {
+			if c := p.claims[prefix]; c != nil && !c.overAt(now) && !c.from.After(at) {
+				return true
+			}
+		}
+	}
+	return false
+}

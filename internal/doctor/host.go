@@ -1,0 +1,123 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"reconciler/internal/config"
+	"reconciler/internal/observed"
+	"reconciler/internal/tool"
+)
+
+const startService = "systemctl enable --now reconciler"
+
+func (e *examination) user() {
+	if e.UID != 0 {
+		e.warn("user", "sudo reconciler doctor", "not run as root: the firewall, the log and fail2ban may not be readable")
+	}
+	if e.Config.File != "" {
+		e.ok("configuration", "%s is valid", e.Config.File)
+		return
+	}
+	e.ok("configuration", "no file is there: defaults and the environment count")
+}
+
+func (e *examination) daemon() {
+	if who := e.Holder(e.Config.Chain); who != "" {
+		e.ok("daemon", "%s keeps the chain %s", who, e.Config.Chain)
+	} else {
+		e.fail("daemon", startService, "no daemon runs: new bans are recorded, and not enforced")
+	}
+	out, err := e.Run.Run(e.ctx, nil, "systemctl", "is-enabled", "reconciler.service")
+	if errors.Is(err, tool.ErrNotFound) {
+		return // no systemd here: who starts it is not ours to know
+	}
+	if said := strings.TrimSpace(string(out)); said != "enabled" {
+		if said == "" {
+			said = "not installed"
+		}
+		e.warn("service", startService, "the service is %s: it does not start with the host", said)
+		return
+	}
+	e.ok("service", "it starts with the host")
+}
+
+// programs gives what the host's back end needs.
+func (e *examination) programs() []string {
+	var names []string
+	for _, f := range observed.Families {
+		names = append(names, e.Spec.Program(f, "save"), e.Spec.Program(f, "restore"))
+	}
+	if e.Spec.Backend == observed.BackendIPSet {
+		names = append(names, "ipset")
+	}
+	return names
+}
+
+func (e *examination) tools() {
+	if e.Config.Host == config.HostNone {
+		e.ok("tools", "host: none needs no program")
+		return
+	}
+	var missing []string
+	for _, name := range e.programs() {
+		if _, err := e.Run.Run(e.ctx, nil, name, "--version"); errors.Is(err, tool.ErrNotFound) {
+			missing = append(missing, name)
+		}
+	}
+	switch {
+	case len(missing) == 0:
+		e.ok("tools", "found: %s", strings.Join(e.programs(), ", "))
+	case slices.Contains(missing, "ipset") && len(missing) == 1:
+		e.fail("tools", "apt-get install -y ipset || dnf install -y ipset", "ipset is missing; host: iptables does without it, for up to 500 bans")
+	default:
+		e.fail("tools", "apt-get install -y iptables ipset || dnf install -y iptables-nft ipset", "missing: %s", strings.Join(missing, ", "))
+	}
+}
+
+// readTimeout bounds the reading of the firewall.
+const readTimeout = 30 * time.Second
+
+func (e *examination) firewall() {
+	if e.Host == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(e.ctx, readTimeout)
+	defer cancel()
+	host, err := e.Host.Read(ctx, e.Now())
+	switch {
+	case errors.Is(err, tool.ErrNotPermitted):
+		e.fail("firewall", "sudo reconciler doctor", "reading it is not permitted: %v", err)
+		return
+	case errors.Is(err, tool.ErrNoFamily):
+		e.fail("firewall", "modprobe -a ip_tables ip_set ip_set_hash_net xt_set", "the kernel cannot do it: %v", err)
+		return
+	case err != nil:
+		e.fail("firewall", "", "it cannot be read: %v", err)
+		return
+	}
+	e.chain(host)
+	for _, why := range host.Overruled {
+		e.fail("jump", "iptables -S "+strings.Join(e.Config.Hooks, "; iptables -S "), "%s; with hook-pin the jump is moved up within 10 minutes", why)
+	}
+	if host.Present && len(host.Overruled) == 0 && len(host.Defects) == 0 {
+		e.ok("jump", "nothing before the jump from %s to %s lets new traffic past it", strings.Join(e.Config.Hooks, ", "), e.Config.Chain)
+	}
+	for _, w := range host.Warnings {
+		e.warn("firewall", "", "%s", w)
+	}
+}
+
+func (e *examination) chain(host observed.Host) {
+	switch {
+	case !host.Present:
+		e.fail("firewall", startService, "chain, set and jump are not there yet")
+	case len(host.Defects) > 0:
+		e.fail("firewall", "reconciler apply", "%s (a running daemon repairs it within 10 seconds)", strings.Join(host.Defects, "; "))
+	default:
+		e.ok("firewall", "chain, set and jump are right; %d entries", len(host.Entries))
+	}
+}

@@ -1,0 +1,134 @@
+package observed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+)
+
+// CallTimeout is the longest that one EC2 call may take, retries included.
+const CallTimeout = 10 * time.Second
+
+// ErrACLNotFound is a Network ACL that the account and region do not have.
+var ErrACLNotFound = errors.New("no such network ACL; check --nacl and the region")
+
+// ErrNoSubnetACL is a subnet for which no Network ACL was listed.
+var ErrNoSubnetACL = errors.New("no network ACL is listed for a subnet of this host")
+
+// pageSize is the page that is asked for where the API lets us choose
+// (DescribeNetworkAcls: MaxResults 5 to 1000).
+const pageSize = 1000
+
+// ReadACL describes one Network ACL.
+func ReadACL(ctx context.Context, api ec2.DescribeNetworkAclsAPIClient, id string, now time.Time) (ACL, error) {
+	found, err := describe(ctx, api, &ec2.DescribeNetworkAclsInput{NetworkAclIds: []string{id}})
+	if err != nil {
+		return ACL{}, fmt.Errorf("describing network ACL %s: %w", id, err)
+	}
+	for _, raw := range found {
+		if aws.ToString(raw.NetworkAclId) == id {
+			return aclOf(raw, now)
+		}
+	}
+	return ACL{}, fmt.Errorf("describing network ACL %s: %w", id, ErrACLNotFound)
+}
+
+// DiscoverACLs describes the Network ACLs of the subnets, sorted by ID. Every
+// subnet has exactly one; an answer that leaves a subnet out is an error, so
+// that a partial answer is never taken for the whole.
+func DiscoverACLs(ctx context.Context, api ec2.DescribeNetworkAclsAPIClient, subnets []string, now time.Time) ([]ACL, error) {
+	found, err := describe(ctx, api, &ec2.DescribeNetworkAclsInput{
+		MaxResults: aws.Int32(pageSize),
+		Filters:    []types.Filter{{Name: aws.String("association.subnet-id"), Values: subnets}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("describing the network ACLs of %s: %w", strings.Join(subnets, ", "), err)
+	}
+	var acls []ACL
+	seen := map[string]bool{}
+	for _, raw := range found {
+		for _, a := range raw.Associations {
+			seen[aws.ToString(a.SubnetId)] = true
+		}
+		acl, err := aclOf(raw, now)
+		if err != nil {
+			return nil, err
+		}
+		acls = append(acls, acl)
+	}
+	for _, subnet := range subnets {
+		if !seen[subnet] {
+			return nil, fmt.Errorf("subnet %s: %w", subnet, ErrNoSubnetACL)
+		}
+	}
+	slices.SortFunc(acls, func(a, b ACL) int { return strings.Compare(a.ID, b.ID) })
+	return acls, nil
+}
+
+// describe follows the pages of one request. Each page has its own deadline.
+func describe(ctx context.Context, api ec2.DescribeNetworkAclsAPIClient, in *ec2.DescribeNetworkAclsInput) ([]types.NetworkAcl, error) {
+	var all []types.NetworkAcl
+	pages := ec2.NewDescribeNetworkAclsPaginator(api, in)
+	for pages.HasMorePages() {
+		page, err := nextPage(ctx, pages)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.NetworkAcls...)
+	}
+	return all, nil
+}
+
+func nextPage(ctx context.Context, pages *ec2.DescribeNetworkAclsPaginator) (*ec2.DescribeNetworkAclsOutput, error) {
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	defer cancel()
+	return pages.NextPage(ctx)
+}
+
+// aclOf keeps the inbound entries, sorted by number: the API promises no order.
+func aclOf(raw types.NetworkAcl, now time.Time) (ACL, error) {
+	acl := ACL{ID: aws.ToString(raw.NetworkAclId), ReadAt: now}
+	for _, e := range raw.Entries {
+		if aws.ToBool(e.Egress) {
+			continue
+		}
+		entry, err := EntryOf(e)
+		if err != nil {
+			return ACL{}, fmt.Errorf("network ACL %s: %w", acl.ID, err)
+		}
+		acl.Entries = append(acl.Entries, entry)
+	}
+	slices.SortFunc(acl.Entries, func(a, b Entry) int { return a.Number - b.Number })
+	return acl, nil
+}
+
+// EntryOf translates one entry of the API. Prefixes are masked here as well,
+// since both sides of a comparison must be.
+func EntryOf(e types.NetworkAclEntry) (Entry, error) {
+	cidr := aws.ToString(e.CidrBlock)
+	if cidr == "" {
+		cidr = aws.ToString(e.Ipv6CidrBlock)
+	}
+	prefix, err := netip.ParsePrefix(cidr)
+	if err != nil {
+		return Entry{}, fmt.Errorf("rule %d has the CIDR %q: %w", aws.ToInt32(e.RuleNumber), cidr, err)
+	}
+	out := Entry{
+		Number: int(aws.ToInt32(e.RuleNumber)),
+		Prefix: prefix.Masked(),
+		Allow:  e.RuleAction == types.RuleActionAllow,
+		Shape:  Shape{Protocol: aws.ToString(e.Protocol)},
+	}
+	if e.PortRange != nil && (out.Shape.Protocol == ProtocolTCP || out.Shape.Protocol == ProtocolUDP) {
+		out.Shape.Ports = Ports{From: int(aws.ToInt32(e.PortRange.From)), To: int(aws.ToInt32(e.PortRange.To))}.Canonical()
+	}
+	return out, nil
+}

@@ -1,0 +1,116 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"reconciler/internal/desired"
+	"reconciler/internal/observed"
+)
+
+// Plan is what is to be changed, in order, and all that a reader should know.
+type Plan struct {
+	Time     time.Time
+	Changes  []Change
+	Withheld []Change  // removals that no record explains; they wait for --force or a confirm
+	Refused  []Refusal // bans that a guard keeps out
+	Summary  Summary   // after the changes
+	Skipped  []desired.LineError
+	Warnings []string
+}
+
+// Empty says that nothing is to be changed and nothing was withheld.
+func (p Plan) Empty() bool { return len(p.Changes) == 0 && len(p.Withheld) == 0 }
+
+// maxPasses bounds Compute. Each pass is what one cycle of the loop can do
+// safely. A slot that must be emptied before it is filled takes two, and an ACL
+// that moves to another window with one spare slot takes two for each entry.
+const maxPasses = 128
+
+// Compute gives everything that has to happen until observed equals desired,
+// as the loop would do it: the host first, then each ACL, then what the host
+// need no longer hold. Targets that could not be read get no changes.
+func Compute(want desired.Set, have observed.State, limits Limits, now time.Time) Plan {
+	w := Prepare(want, limits)
+	p := Plan{Time: now, Refused: w.Refused(), Skipped: want.Bad}
+	for range maxPasses {
+		changes, withheld := pass(w, &have, limits, now)
+		p.Withheld = withheld
+		if len(changes) == 0 {
+			break
+		}
+		p.Changes = append(p.Changes, changes...)
+	}
+	p.Summary, p.Warnings = Examine(w, have, limits, now)
+	return p
+}
+
+// Examine counts what a state enforces, and says what an operator should know.
+func Examine(w *Want, have observed.State, limits Limits, now time.Time) (Summary, []string) {
+	sum := Summarise(w, have, limits, now)
+	return sum, slices.Concat(w.set.Warnings, warnings(w, have, sum, limits))
+}
+
+// pass plans each target once and carries the changes out on the picture.
+func pass(w *Want, have *observed.State, limits Limits, now time.Time) (changes, withheld []Change) {
+	if have.Host != nil {
+		c, held := ForHost(w, *have.Host, have.ACLs, limits, now)
+		after := HostAfter(*have.Host, c, now)
+		have.Host = &after
+		changes, withheld = append(changes, c...), append(withheld, held...)
+	}
+	acls := slices.Clone(have.ACLs)
+	for i, acl := range acls {
+		c, held := ForACL(w, acl, have.Host, limits, now)
+		acls[i] = ACLAfter(acl, c)
+		changes, withheld = append(changes, c...), append(withheld, held...)
+	}
+	have.ACLs = acls
+	return changes, withheld
+}
+
+// warnings says what an operator should know about the state that is reached.
+func warnings(w *Want, have observed.State, sum Summary, limits Limits) []string {
+	var out []string
+	if w.set.Paused {
+		return []string{"paused: nothing is enforced until `reconciler resume`"}
+	}
+	for _, r := range w.refused {
+		out = append(out, fmt.Sprintf("the ban of %s is refused: it %s", r.Prefix, r.Why))
+	}
+	if have.Host != nil {
+		for _, words := range slices.Concat(have.Host.Defects, have.Host.Overruled) {
+			out = append(out, "the host does not enforce: "+words)
+		}
+		if limits.HostCap > 0 && sum.Host.Enforced >= limits.HostCap && sum.Active > sum.Host.Enforced {
+			out = append(out, fmt.Sprintf("the host holds its limit of %d bans; install ipset and use --host ipset to hold all", limits.HostCap))
+		}
+	}
+	for _, acl := range have.ACLs {
+		out = append(out, aclWarnings(acl.ID, sum.NACL[acl.ID])...)
+		for _, prefix := range slices.SortedFunc(maps.Keys(acl.Refused), netip.Prefix.Compare) {
+			out = append(out, fmt.Sprintf("%s refuses %s: %s; the host alone enforces it", acl.ID, prefix, acl.Refused[prefix]))
+		}
+	}
+	return out
+}
+
+func aclWarnings(id string, families map[observed.Family]ACLSummary) []string {
+	var out []string
+	for _, f := range observed.Families {
+		s := families[f]
+		if s.Unclaimed > 0 {
+			out = append(out, fmt.Sprintf("%s: %d %s entries look like ours but no record names them; `reconciler adopt %s` claims them", id, s.Unclaimed, f, id))
+		}
+		if s.Shadowed > 0 {
+			out = append(out, fmt.Sprintf("%s: %d %s bans are overruled by a lower-numbered allow; move the allow above the window", id, s.Shadowed, f))
+		}
+		if s.blocked {
+			out = append(out, fmt.Sprintf("%s: an allow below the window leaves no number for %s bans; move it above the window or change --rules", id, f))
+		}
+	}
+	return out
+}

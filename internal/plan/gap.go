@@ -1,0 +1,83 @@
+package plan
+
+import (
+	"net/netip"
+
+	"reconciler/internal/desired"
+	"reconciler/internal/observed"
+)
+
+// blocks says that a deny stops all of the traffic from the whole prefix: it
+// covers both, and no lower-numbered allow lets any of it pass.
+func (p *aclPlanner) blocks(e observed.Entry, prefix netip.Prefix, traffic observed.Shape) bool {
+	if e.Allow || !observed.Contains(e.Prefix, prefix) || !e.Shape.Contains(traffic) {
+		return false
+	}
+	_, shadowed := p.acl.Shadow(e.Number, prefix, traffic)
+	return !shadowed
+}
+
+// foreignCover finds an effective deny of somebody else that blocks all that a
+// ban of this prefix would. It has no end that we know of.
+func (p *aclPlanner) foreignCover(prefix netip.Prefix) (observed.Entry, bool) {
+	return p.othersBlock(prefix, p.limits.Shape)
+}
+
+func (p *aclPlanner) othersBlock(prefix netip.Prefix, traffic observed.Shape) (observed.Entry, bool) {
+	for _, e := range p.others {
+		if !e.Default() && p.blocks(e, prefix, traffic) {
+			return e, true
+		}
+	}
+	return observed.Entry{}, false
+}
+
+// enforces says that, leaving aside the rule number `without`, an effective
+// entry that is there for certain, and that this plan lets stand, blocks the
+// traffic. A stale one that nothing was planned for stands till the next plan.
+func (s *placer) enforces(prefix netip.Prefix, traffic observed.Shape, without int) bool {
+	for _, h := range s.ours {
+		if h.Number == without || s.doubtful(h.Number) || h.stale && s.rewritten(h.Number) {
+			continue
+		}
+		if s.blocks(h.Entry, prefix, traffic) {
+			return true
+		}
+	}
+	_, ok := s.othersBlock(prefix, traffic)
+	return ok
+}
+
+// opensGap says that the entry must not go yet, because a wanted ban would be
+// enforced nowhere: only this entry blocks it here, `next` does not, and the
+// host does not hold it. A protected address goes free all the same, and so
+// does all in an ACL that is configured no longer.
+func (s *placer) opensGap(h held, next netip.Prefix) bool {
+	traffic, common := intersect(h.Shape, s.limits.Shape)
+	if !common || h.reason == desired.Protected || s.retired() || s.allowGap {
+		return false
+	}
+	for b := range s.want.claimed(h.Prefix, s.now) {
+		if next.IsValid() && observed.Contains(next, b.Prefix) || !s.blocks(h.Entry, b.Prefix, traffic) {
+			continue
+		}
+		if !s.onHost(b.Prefix) && !s.enforces(b.Prefix, traffic, h.Number) {
+			return true
+		}
+	}
+	return false
+}
+
+// intersect gives the traffic that both shapes match.
+func intersect(a, b observed.Shape) (observed.Shape, bool) {
+	switch {
+	case !a.Overlaps(b):
+		return observed.Shape{}, false
+	case a.Contains(b):
+		return b, true
+	case b.Contains(a):
+		return a, true
+	}
+	a.Ports = observed.Ports{From: max(a.Ports.From, b.Ports.From), To: min(a.Ports.To, b.Ports.To)}
+	return a, true
+}

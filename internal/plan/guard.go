@@ -1,0 +1,58 @@
+package plan
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/gaissmai/bart"
+)
+
+// always are the ranges that no configuration can ban: loopback, unspecified,
+// link-local and multicast (IANA special-purpose address registries).
+var always = []Protected{
+	{Prefix: netip.MustParsePrefix("0.0.0.0/8"), Rule: "the unspecified range"},
+	{Prefix: netip.MustParsePrefix("127.0.0.0/8"), Rule: "loopback"},
+	{Prefix: netip.MustParsePrefix("169.254.0.0/16"), Rule: "link-local"},
+	{Prefix: netip.MustParsePrefix("224.0.0.0/4"), Rule: "multicast"},
+	{Prefix: netip.MustParsePrefix("255.255.255.255/32"), Rule: "broadcast"},
+	{Prefix: netip.MustParsePrefix("::/128"), Rule: "the unspecified address"},
+	{Prefix: netip.MustParsePrefix("::1/128"), Rule: "loopback"},
+	{Prefix: netip.MustParsePrefix("fe80::/10"), Rule: "link-local"},
+	{Prefix: netip.MustParsePrefix("ff00::/8"), Rule: "multicast"},
+}
+
+type guard struct {
+	limits Guard
+	rules  []Protected
+	index  bart.Lite
+}
+
+func newGuard(limits Guard) *guard {
+	g := &guard{limits: limits}
+	g.rules = append(append(g.rules, always...), limits.Protected...)
+	for _, r := range g.rules {
+		g.index.Insert(r.Prefix)
+	}
+	return g
+}
+
+// refuses says whether a ban must not be, and which rule makes it so. A ban
+// that overlaps a protected range, either way round, is refused whole.
+func (g *guard) refuses(p netip.Prefix) (string, bool) {
+	least := g.limits.MinIPv6
+	if p.Addr().Is4() {
+		least = g.limits.MinIPv4
+	}
+	if p.Bits() < least {
+		return fmt.Sprintf("is broader than /%d", least), true
+	}
+	if !g.index.OverlapsPrefix(p) {
+		return "", false
+	}
+	for _, r := range g.rules {
+		if r.Prefix.Overlaps(p) {
+			return fmt.Sprintf("overlaps %s (%s)", r.Prefix, r.Rule), true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,73 @@
+package plan
+
+import (
+	"iter"
+	"net/netip"
+	"slices"
+	"time"
+
+	"reconciler/internal/observed"
+)
+
+// opensGap says that a ban inside the entry is to be enforced by another entry
+// that is not there yet. A removal must not rest on an add that may fail.
+func (p *hostPlanner) opensGap(e observed.HostEntry) bool {
+	for claim := range p.want.claimed(e.Prefix, p.now) {
+		planned, there := false, false
+		for wider := range supernets(claim.Prefix) {
+			if _, ok := search(p.bans, wider); ok {
+				i, holds := searchHost(p.host.Entries, wider)
+				planned, there = true, there || holds && lives(p.host.Entries[i], p.now)
+			}
+		}
+		if planned && !there {
+			return true
+		}
+	}
+	return false
+}
+
+// hostHolds gives a lookup of what the host enforces at this moment.
+func hostHolds(host *observed.Host, limits Limits, now time.Time) func(netip.Prefix) bool {
+	return hostKeeps(host, limits, now, func(netip.Prefix) bool { return true })
+}
+
+// hostKeeps is the same for the entries of which keep says that they stay. The
+// host and the ACLs are changed side by side, so no ACL may rest on an entry
+// that the host is about to drop.
+func hostKeeps(host *observed.Host, limits Limits, now time.Time, keep func(netip.Prefix) bool) func(netip.Prefix) bool {
+	if !holdsAnything(host, limits) {
+		return func(netip.Prefix) bool { return false }
+	}
+	return func(p netip.Prefix) bool {
+		for wider := range supernets(p) {
+			if i, ok := searchHost(host.Entries, wider); ok && lives(host.Entries[i], now) && keep(wider) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// holdsAnything says that chain, set and jumps are such that entries count.
+func holdsAnything(host *observed.Host, limits Limits) bool {
+	return host != nil && !limits.NoHost && len(host.Overruled) == 0 && len(host.Defects) == 0
+}
+
+// lives says that the entry's time has not passed.
+func lives(e observed.HostEntry, now time.Time) bool { return e.Until.IsZero() || now.Before(e.Until) }
+
+// supernets gives the prefix itself and every wider one around it.
+func supernets(p netip.Prefix) iter.Seq[netip.Prefix] {
+	return func(yield func(netip.Prefix) bool) {
+		for bits := p.Bits(); bits >= 0; bits-- {
+			if !yield(netip.PrefixFrom(p.Addr(), bits).Masked()) {
+				return
+			}
+		}
+	}
+}
+
+func searchHost(entries []observed.HostEntry, p netip.Prefix) (int, bool) {
+	return slices.BinarySearchFunc(entries, p, func(e observed.HostEntry, p netip.Prefix) int { return e.Prefix.Compare(p) })
+}

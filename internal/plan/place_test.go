@@ -1,0 +1,214 @@
+package plan
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"reconciler/internal/desired"
+	"reconciler/internal/observed"
+)
+
+func TestFreeSlotsGoByRank(t *testing.T) {
+	three := setOf(ban("203.0.113.9/32", time.Hour), ban("203.0.113.7/32", time.Hour), ban("203.0.113.8/32", 0))
+	runACL(t, []aclCase{
+		{
+			name: "the latest end first, then the least prefix", set: three, acl: aclOf(), limits: standard(),
+			want: []string{
+				"acl-1 create rule 1 203.0.113.8/32: new ban",
+				"acl-1 create rule 2 203.0.113.7/32: new ban",
+				"acl-1 create rule 3 203.0.113.9/32: new ban",
+			},
+		}, {
+			name: "who does not rank high enough gets none", set: three, acl: aclOf(), limits: standard(quota(3)),
+			want: []string{
+				"acl-1 create rule 1 203.0.113.8/32: new ban",
+				"acl-1 create rule 2 203.0.113.7/32: new ban",
+			},
+		}, {
+			name: "numbers of others are passed over, of both families", set: three,
+			acl: aclOf(deny(1, "198.51.100.0/25"), deny(3, "2001:db8::/64")), limits: standard(),
+			want: []string{
+				"acl-1 create rule 2 203.0.113.8/32: new ban",
+				"acl-1 create rule 4 203.0.113.7/32: new ban",
+				"acl-1 create rule 5 203.0.113.9/32: new ban",
+			},
+		}, {
+			name: "a window that is full ends the capacity", set: three, acl: aclOf(), limits: standard(window(5, 6)),
+			want: []string{
+				"acl-1 create rule 5 203.0.113.8/32: new ban",
+				"acl-1 create rule 6 203.0.113.7/32: new ban",
+			},
+		}, {
+			name: "a ban that the API refuses gets no slot", set: three, limits: standard(),
+			acl: func() observed.ACL {
+				a := aclOf()
+				a.Refused = map[netip.Prefix]string{pfx("203.0.113.8/32"): "InvalidParameterValue"}
+				return a
+			}(),
+			want: []string{
+				"acl-1 create rule 1 203.0.113.7/32: new ban",
+				"acl-1 create rule 2 203.0.113.9/32: new ban",
+			},
+		}, {
+			name: "an entry that was lost is called drift", set: setOf(ban("203.0.113.8/32", 0)), limits: standard(),
+			acl: func() observed.ACL {
+				a := aclOf()
+				a.Lost = map[netip.Prefix]bool{pfx("203.0.113.8/32"): true}
+				return a
+			}(),
+			want: []string{"acl-1 create rule 1 203.0.113.8/32: drift: its entry was gone"},
+		},
+	})
+}
+
+func TestAHolderKeepsItsSlotAndNumber(t *testing.T) {
+	low, high := ban("203.0.113.7/32", time.Minute), ban("203.0.113.8/32", 0)
+	runACL(t, []aclCase{
+		{
+			name: "rank does not displace it", set: setOf(low, high), acl: aclOf(deny(4, "203.0.113.7/32")), limits: standard(quota(2)),
+		}, {
+			name: "nor does a lower number that is free", set: setOf(low), acl: aclOf(deny(4, "203.0.113.7/32")), limits: standard(),
+		}, {
+			name: "when lifted, its slot is replaced in place", set: lifted(setOf(high), desired.Expired, "203.0.113.7/32"),
+			acl: aclOf(deny(4, "203.0.113.7/32")), limits: standard(),
+			want: []string{"acl-1 replace rule 4 203.0.113.7/32 203.0.113.8/32: expired; slot reused"},
+		}, {
+			name: "when lifted and nobody waits, its entry is deleted", set: lifted(setOf(), desired.Unbanned, "203.0.113.7/32"),
+			acl: aclOf(deny(4, "203.0.113.7/32")), limits: standard(),
+			want: []string{"acl-1 delete rule 4 203.0.113.7/32: unbanned"},
+		}, {
+			name: "when its number has become another's, the ban gets a new one", set: setOf(low),
+			acl: aclOf(deny(1, "198.51.100.0/25")), limits: standard(window(1, 2)),
+			want: []string{"acl-1 create rule 2 203.0.113.7/32: new ban"},
+		}, {
+			name: "a ban whose time is over at this moment is lifted", set: setOf(ban("203.0.113.7/32", -time.Nanosecond)),
+			acl: aclOf(deny(4, "203.0.113.7/32")), limits: standard(),
+			want: []string{"acl-1 delete rule 4 203.0.113.7/32: expired"},
+		},
+	})
+}
+
+func TestFamiliesShareNumbersAndNotQuotas(t *testing.T) {
+	both := setOf(ban("203.0.113.7/32", 0), ban("203.0.113.8/32", 0), ban("2001:db8::7/128", 0), ban("2001:db8::8/128", 0))
+	runACL(t, []aclCase{
+		{
+			name: "numbers are handed out to both", set: both, acl: aclOf(), limits: standard(),
+			want: []string{
+				"acl-1 create rule 1 203.0.113.7/32: new ban",
+				"acl-1 create rule 2 203.0.113.8/32: new ban",
+				"acl-1 create rule 3 2001:db8::7/128: new ban",
+				"acl-1 create rule 4 2001:db8::8/128: new ban",
+			},
+		}, {
+			name: "a full IPv4 side leaves IPv6 its own quota", set: both, acl: aclOf(allow(100, "0.0.0.0/0")), limits: standard(quota(2)),
+			want: []string{"acl-1 create rule 1 2001:db8::7/128: new ban"},
+		}, {
+			name: "a slot is never replaced by the other family", set: lifted(setOf(ban("2001:db8::7/128", 0)), desired.Expired, "203.0.113.7/32"),
+			acl: aclOf(deny(1, "203.0.113.7/32")), limits: standard(window(1, 1)),
+			want: []string{"acl-1 delete rule 1 203.0.113.7/32: expired"},
+		},
+	})
+}
+
+func TestTheQuotaHoldsAtEveryStart(t *testing.T) {
+	wanted := setOf(ban("203.0.113.1/32", 0), ban("203.0.113.2/32", 0), ban("203.0.113.3/32", 0))
+	held := aclOf(deny(1, "203.0.113.1/32"), deny(2, "203.0.113.2/32"), deny(3, "198.51.100.0/25"))
+	learned := standard()
+	learned.Learned = map[string]map[observed.Family]int{"acl-1": {observed.IPv4: 2}}
+	runACL(t, []aclCase{
+		{name: "over the quota, nothing is created and nothing wanted is shed", set: wanted, acl: held, limits: standard(quota(3))},
+		{
+			name: "over the quota, a lifted entry is not reused", set: lifted(setOf(ban("203.0.113.1/32", 0), ban("203.0.113.3/32", 0)), desired.Expired, "203.0.113.2/32"),
+			acl: held, limits: standard(quota(3)),
+			want: []string{"acl-1 delete rule 2 203.0.113.2/32: expired"},
+		},
+		{
+			name: "at the quota, it is", set: lifted(setOf(ban("203.0.113.1/32", 0), ban("203.0.113.3/32", 0)), desired.Expired, "203.0.113.2/32"),
+			acl: held, limits: standard(quota(4)),
+			want: []string{"acl-1 replace rule 2 203.0.113.2/32 203.0.113.3/32: expired; slot reused"},
+		},
+		{
+			name: "over the quota, the entry that cannot be reused goes first",
+			set:  lifted(setOf(ban("203.0.113.1/32", 0)), desired.Expired, "203.0.113.2/32", "203.0.113.3/32"),
+			acl:  aclOf(deny(2, "203.0.113.2/32"), deny(5, "203.0.113.3/32"), deny(100, "198.51.100.0/25")), limits: standard(quota(3), window(5, 9), used(1, 9, shapeAll, 0)),
+			want: []string{
+				"acl-1 replace rule 5 203.0.113.3/32 203.0.113.1/32: expired; slot reused",
+				"acl-1 delete rule 2 203.0.113.2/32: expired",
+			},
+		},
+		{name: "a learned quota counts when it is lower", set: wanted, acl: aclOf(deny(1, "203.0.113.1/32")), limits: learned},
+	})
+}
+
+func TestThirtyBansFillAnEmptyACLToItsCapacity(t *testing.T) {
+	var bans []desired.Ban
+	for i := range 30 {
+		bans = append(bans, ban(fmt.Sprintf("203.0.113.%d/32", i+1), time.Hour))
+	}
+	set, limits := setOf(bans...), standard()
+	have := observed.State{ACLs: []observed.ACL{aclOf(allow(100, "0.0.0.0/0"))}, Host: hostOf()}
+	changes, withheld := ForACL(Prepare(set, limits), have.ACLs[0], have.Host, limits, start)
+	if len(changes) != 18 || len(withheld) != 0 {
+		t.Fatalf("%d changes and %d withheld; the quota of 20 leaves 18 beside an allow and the default deny", len(changes), len(withheld))
+	}
+	for i, c := range changes {
+		if c.Action != Create || c.Rule != i+1 {
+			t.Errorf("change %d is %s, not the creation of rule %d", i, Describe(c), i+1)
+		}
+	}
+	p := Compute(set, have, limits, start)
+	if len(p.Changes) != 18+30 {
+		t.Errorf("the whole plan has %d changes, not 18 for the ACL and 30 for the host", len(p.Changes))
+	}
+	want := ACLSummary{Enforced: 18, Capacity: 18, Foreign: 1}
+	if got := p.Summary.NACL["acl-1"][observed.IPv4]; got != want {
+		t.Errorf("the summary says %+v, not %+v", got, want)
+	}
+	after := observed.State{ACLs: []observed.ACL{ACLAfter(have.ACLs[0], changes)}, Host: holding(set)}
+	if second := Compute(set, after, limits, start); !second.Empty() {
+		t.Errorf("the plan after the plan is not empty: %v", words(second.Changes))
+	}
+}
+
+func TestABanIsPutOnlyWhereItWorks(t *testing.T) {
+	one := setOf(ban("203.0.113.7/32", 0))
+	ssh := observed.Entry{Number: 5, Prefix: pfx("0.0.0.0/0"), Allow: true, Shape: shapeSSH}
+	udp := observed.Entry{Number: 5, Prefix: pfx("0.0.0.0/0"), Allow: true, Shape: observed.Shape{Protocol: observed.ProtocolUDP}}
+	sshOnly := standard(func(l *Limits) { l.Shape = shapeSSH })
+	runACL(t, []aclCase{
+		{
+			name: "below an allow", set: one, acl: aclOf(allow(5, "203.0.113.0/24")), limits: standard(),
+			want: []string{"acl-1 create rule 1 203.0.113.7/32: new ban"},
+		},
+		{name: "not above an allow that contains it", set: one, acl: aclOf(allow(5, "203.0.113.0/24")), limits: standard(window(6, 90))},
+		{name: "not above an allow inside it", set: setOf(ban("203.0.113.0/24", 0)), acl: aclOf(allow(5, "203.0.113.7/32")), limits: standard(window(6, 90))},
+		{
+			name: "above an allow of other addresses", set: one, acl: aclOf(allow(5, "198.51.100.0/24")), limits: standard(window(6, 90)),
+			want: []string{"acl-1 create rule 6 203.0.113.7/32: new ban"},
+		},
+		{
+			name: "above an allow of the other family", set: one, acl: aclOf(allow(5, "::/0")), limits: standard(window(6, 90)),
+			want: []string{"acl-1 create rule 6 203.0.113.7/32: new ban"},
+		},
+		{name: "not above an allow of one of its ports", set: one, acl: aclOf(ssh), limits: standard(window(6, 90))},
+		{
+			name: "above an allow of another protocol", set: one, acl: aclOf(udp), limits: func() Limits { l := sshOnly; l.Window.First = 6; return l }(),
+			want: []string{"acl-1 create rule 6 203.0.113.7/32: new ban"},
+		},
+		{
+			name: "an entry that an allow has come to overrule moves below it", set: one,
+			acl: aclOf(allow(5, "0.0.0.0/0"), deny(6, "203.0.113.7/32")), limits: standard(),
+			want: []string{
+				"acl-1 create rule 1 203.0.113.7/32: moves from rule 6",
+				"acl-1 delete rule 6 203.0.113.7/32: shadowed: rule 5 allows 0.0.0.0/0 before it",
+			},
+		},
+		{
+			name: "with no number below the allow, it goes for good", set: one,
+			acl: aclOf(allow(5, "0.0.0.0/0"), deny(6, "203.0.113.7/32")), limits: standard(window(6, 90)),
+			want: []string{"acl-1 delete rule 6 203.0.113.7/32: shadowed: rule 5 allows 0.0.0.0/0 before it"},
+		},
+	})
+}

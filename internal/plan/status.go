@@ -1,0 +1,114 @@
+package plan
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"reconciler/internal/desired"
+	"reconciler/internal/observed"
+)
+
+// BanStatus is an active ban and where it is enforced.
+type BanStatus struct {
+	desired.Ban
+	EnforcedBy []string // "acl-0123#4" is rule 4 of that ACL; "host" is this machine
+}
+
+// Whereabouts answers where prefixes are enforced in one state.
+type Whereabouts struct {
+	want *Want
+	host func(netip.Prefix) bool
+	acls []*aclPlanner
+	now  time.Time
+}
+
+// Locate makes ready to answer where bans are enforced.
+func Locate(w *Want, have observed.State, limits Limits, now time.Time) Whereabouts {
+	at := Whereabouts{want: w, host: hostHolds(have.Host, limits, now), now: now}
+	for _, acl := range have.ACLs {
+		at.acls = append(at.acls, judged(w, acl, limits, now))
+	}
+	return at
+}
+
+// Bans gives every active ban and where it is enforced.
+func (at Whereabouts) Bans() []BanStatus {
+	out := make([]BanStatus, 0, len(at.want.bans))
+	for _, b := range at.want.bans {
+		if !over(b, at.now) {
+			out = append(out, BanStatus{Ban: b, EnforcedBy: at.Of(b.Prefix)})
+		}
+	}
+	return out
+}
+
+// Of gives every place that blocks the whole of a prefix now.
+func (at Whereabouts) Of(p netip.Prefix) []string {
+	places := []string{}
+	for _, acl := range at.acls {
+		for _, h := range acl.ours {
+			if observed.Contains(h.Prefix, p) && acl.acl.Effective(h.Entry) {
+				places = append(places, fmt.Sprintf("%s#%d", acl.acl.ID, h.Number))
+			}
+		}
+		if e, ok := acl.foreignCover(p); ok {
+			places = append(places, fmt.Sprintf("%s#%d", acl.acl.ID, e.Number))
+		}
+	}
+	if at.host(p) {
+		places = append(places, HostTarget)
+	}
+	return places
+}
+
+// Explain says in a few lines why a prefix is blocked or not: by whom, where,
+// until when, and what would lift it.
+func (at Whereabouts) Explain(p netip.Prefix, zone *time.Location) []string {
+	var lines []string
+	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	for _, b := range at.touching(p) {
+		say("%s is banned by %s, %s.", b.Prefix, jailsText(b.Jails), EndText(b.Until, at.now, zone))
+		if b.Prefix != p && observed.Contains(p, b.Prefix) {
+			continue
+		}
+		say("It is lifted when that time is over, or by: reconciler unban %s", b.Prefix)
+	}
+	for _, r := range at.want.refused {
+		if r.Prefix.Overlaps(p) {
+			say("A ban of %s by %s is refused: it %s.", r.Prefix, jailsText(r.Jails), r.Why)
+		}
+	}
+	if reason, ok := at.want.lifted(p); ok && len(at.touching(p)) == 0 {
+		say("%s was banned; the ban was lifted: %s.", p, reason)
+	}
+	if at.want.set.Paused {
+		say("Everything is paused: nothing is enforced until `reconciler resume`.")
+	}
+	places := at.Of(p)
+	if len(places) > 0 {
+		say("%s is blocked by %s.", p, strings.Join(places, ", "))
+	} else {
+		say("%s is not blocked as a whole anywhere.", p)
+	}
+	return lines
+}
+
+// touching gives the active bans that overlap p.
+func (at Whereabouts) touching(p netip.Prefix) []desired.Ban {
+	var out []desired.Ban
+	for _, b := range at.want.bans {
+		if b.Prefix.Overlaps(p) && !over(b, at.now) {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+func jailsText(jails []string) string {
+	if len(jails) == 1 {
+		return "jail " + jails[0]
+	}
+	return "jails " + strings.Join(jails, ", ")
+}

@@ -1,0 +1,155 @@
+package plan
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"reconciler/internal/observed"
+)
+
+// ACLSummary is one family of one ACL in figures.
+type ACLSummary struct {
+	Enforced  int `json:"enforced"`  // entries of ours that block a wanted ban
+	Capacity  int `json:"capacity"`  // how many bans it can hold at most
+	Foreign   int `json:"foreign"`   // entries that somebody else made
+	Unclaimed int `json:"unclaimed"` // our shape in our window, but not in our records
+	Shadowed  int `json:"shadowed"`  // entries of ours that a lower-numbered allow overrules
+
+	blocked bool // every number of the window is overruled by an allow
+}
+
+// HostSummary is the host in figures.
+type HostSummary struct {
+	Enforced int `json:"enforced"` // active bans that it blocks, by an entry or a wider one
+}
+
+// Summary is a state in figures.
+type Summary struct {
+	Active int                                       `json:"active"`
+	NACL   map[string]map[observed.Family]ACLSummary `json:"nacl"`
+	Host   HostSummary                               `json:"host"`
+}
+
+// Summarise counts what a state enforces of what is wanted.
+func Summarise(w *Want, have observed.State, limits Limits, now time.Time) Summary {
+	s := Summary{NACL: map[string]map[observed.Family]ACLSummary{}}
+	onHost := hostBlocks(have.Host, limits, now)
+	for _, b := range w.bans {
+		if over(b, now) {
+			continue
+		}
+		s.Active++
+		if onHost(b.Prefix) {
+			s.Host.Enforced++
+		}
+	}
+	for _, acl := range have.ACLs {
+		s.NACL[acl.ID] = summariseACL(judged(w, acl, limits, now))
+	}
+	return s
+}
+
+// hostBlocks is hostHolds for all bans in turn. Where no entry is wide, as is
+// common, each answer is one look-up.
+func hostBlocks(host *observed.Host, limits Limits, now time.Time) func(netip.Prefix) bool {
+	wide := func(e observed.HostEntry) bool { return !e.Prefix.IsSingleIP() }
+	if !holdsAnything(host, limits) || slices.ContainsFunc(host.Entries, wide) {
+		return hostHolds(host, limits, now)
+	}
+	return func(p netip.Prefix) bool {
+		i, ok := searchHost(host.Entries, p)
+		return ok && lives(host.Entries[i], now)
+	}
+}
+
+func summariseACL(p *aclPlanner) map[observed.Family]ACLSummary {
+	out := map[observed.Family]ACLSummary{}
+	for _, f := range observed.Families {
+		s := p.countFamily(f)
+		s.Capacity, s.blocked = p.capacity(f)
+		out[f] = s
+	}
+	return out
+}
+
+func (p *aclPlanner) countFamily(f observed.Family) ACLSummary {
+	var s ACLSummary
+	records := observed.Records{Usages: p.limits.usages(p.acl.ID), Names: p.want.names, Dedicated: p.limits.Dedicated}
+	for _, e := range p.others {
+		if observed.FamilyOf(e.Prefix) != f || e.Default() {
+			continue
+		}
+		if observed.OwnerOf(e, records) == observed.Unclaimed {
+			s.Unclaimed++
+		} else {
+			s.Foreign++
+		}
+	}
+	for _, h := range p.ours {
+		if observed.FamilyOf(h.Prefix) != f {
+			continue
+		}
+		if h.wanted && !h.stale {
+			s.Enforced++
+		}
+		if !p.acl.Effective(h.Entry) {
+			s.Shadowed++
+		}
+	}
+	return s
+}
+
+// capacity is the quota less every entry of the family that is not ours (the
+// default deny included), and no more than the window has numbers that are
+// free or ours and below every allow that would overrule all bans.
+func (p *aclPlanner) capacity(f observed.Family) (n int, blocked bool) {
+	room := p.limits.quota(p.acl.ID, f)
+	taken := map[int]bool{}
+	for _, e := range p.others {
+		taken[e.Number] = true
+		if observed.FamilyOf(e.Prefix) == f {
+			room--
+		}
+	}
+	for _, h := range p.ours {
+		if observed.FamilyOf(h.Prefix) != f {
+			taken[h.Number] = true
+		}
+	}
+	numbers := 0
+	for i := p.limits.Window.First; i <= p.limits.Window.Last; i++ {
+		if p.overrulesAll(i, f) {
+			break
+		}
+		if !taken[i] {
+			numbers++
+		}
+	}
+	return max(0, min(room, numbers)), p.overrulesAll(p.limits.Window.First, f)
+}
+
+// overrulesAll says that an allow of everything stands before number n.
+func (p *aclPlanner) overrulesAll(n int, f observed.Family) bool {
+	for _, e := range p.acl.Entries {
+		if e.Number < n && e.Allow && observed.FamilyOf(e.Prefix) == f && e.Prefix.Bits() == 0 && e.Shape.Overlaps(p.limits.Shape) {
+			return true
+		}
+	}
+	return false
+}
+
+// Owners says whose each entry of an ACL is, in their order.
+func Owners(w *Want, acl observed.ACL, limits Limits) []observed.Owner {
+	records := observed.Records{Usages: limits.usages(acl.ID), Names: w.names, Dedicated: limits.Dedicated}
+	out := make([]observed.Owner, 0, len(acl.Entries))
+	for _, e := range acl.Entries {
+		out = append(out, observed.OwnerOf(e, records))
+	}
+	return out
+}
+
+// HoldsOurs says that an entry of ours is in the ACL.
+func HoldsOurs(w *Want, acl observed.ACL, limits Limits) bool {
+	return slices.Contains(Owners(w, acl, limits), observed.Ours)
+}

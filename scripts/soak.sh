@@ -1,0 +1,28 @@
+#!/bin/sh
+# Lives SOAK_DAYS simulated days of a busy bastion under a virtual clock, then
+# tries CASES random cases: nine of ten against the plan, the rest against the
+# fold of the log. Both pick new weather each time; a failure prints its seed.
+set -eu
+
+go=${GO:-go}
+cases=${CASES:-1000000}
+
+# names_in PREFIX FILE...: the tests of the files whose names begin so.
+names_in() {
+	prefix=$1
+	shift
+	sed -n "s/^func \\($prefix[A-Za-z0-9_]*\\)(.*/\\1/p" "$@"
+}
+
+# cases_of PACKAGE TOTAL NAMES: as many cases in all, shared by the tests.
+cases_of() {
+	count=$(printf '%s\n' "$3" | wc -l)
+	each=$(($2 / count + 1))
+	echo "soak: $1: $count properties with $each cases each"
+	"$go" test -count=1 -timeout 6h -run "^($(printf '%s' "$3" | tr '\n' '|'))\$" "$1" \
+		-rapid.seed="${SEED:-0}" -rapid.checks="$each"
+}
+
+cases_of ./internal/plan $((cases * 9 / 10)) "$(names_in TestProperty internal/plan/*_test.go)"
+cases_of ./internal/desired $((cases / 10)) "$(names_in Test internal/desired/fold_prop_test.go)"
+SOAK_DAYS=${SOAK_DAYS:-30} "$go" test -count=1 -v -timeout 6h -run '^TestSoak' ./internal/controller

@@ -1,0 +1,128 @@
+//go:build e2e
+
+// Package crash kills the real program with SIGKILL at every write, fsync,
+// rename, fallocate, start of a program and call to EC2, one after the other,
+// starts it again, and checks that nothing is lost and nothing wrong is left.
+package crash
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"reconciler/internal/desired"
+	"reconciler/internal/testenv"
+)
+
+// compactEnv makes this binary compact the log that it names: the daemon's
+// step, in a process of its own that can be killed.
+const compactEnv = "CRASH_COMPACT"
+
+// program is the built reconciler, whose path programEnv passes on.
+var program string
+
+const programEnv = "CRASH_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(compactEnv); path != "" {
+		if err := compact(path); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	if err := build(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	testenv.Main(m)
+}
+
+// build makes the program once; the process inside the namespace finds it made.
+func build() (err error) {
+	if program = os.Getenv(programEnv); program != "" {
+		return nil
+	}
+	if program, err = filepath.Abs(filepath.Join("..", "..", "bin", "crash", "reconciler")); err != nil {
+		return err
+	}
+	if out, err := exec.Command("go", "build", "-o", program, "../../cmd/reconciler").CombinedOutput(); err != nil {
+		return fmt.Errorf("building the program: %w\n%s", err, out)
+	}
+	return os.Setenv(programEnv, program)
+}
+
+func compact(path string) error {
+	f := desired.NewFile(path)
+	f.RunDir = filepath.Dir(path)
+	if _, err := f.Lock(); err != nil {
+		return err
+	}
+	if err := f.Load(context.Background(), time.Now(), false); err != nil {
+		return err
+	}
+	_, err := f.Compact(f.Memory(), time.Now())
+	return err
+}
+
+// scenario arranges a world and gives the process that is to be disturbed in it.
+type scenario func(t *testing.T) *exec.Cmd
+
+// verdict checks the world after a disturbed run; done says that the process
+// has told success.
+type verdict func(t *testing.T, at string, done bool)
+
+// everyPoint runs a scenario once to its end to count its points, and then once
+// for each of them, with an interference there.
+func everyPoint(t *testing.T, arrange scenario, interfere interference, check verdict) {
+	t.Helper()
+	cmd := arrange(t)
+	var said strings.Builder
+	cmd.Stderr = &said
+	whole, err := trace(cmd, -1, interfere)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if whole.status != 0 {
+		t.Fatalf("undisturbed, the process exits with %d: %s", whole.status, said.String())
+	}
+	check(t, "after its end", true)
+	// Chance may add a point or two to another run; go on until one run ends by itself.
+	hits, limit := 0, 2*len(whole.points)+20
+	for n := 0; !t.Failed(); n++ {
+		out, err := trace(arrange(t), n, interfere)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(t, place(n, out), out.status == 0)
+		if !out.hit {
+			break
+		}
+		if hits++; hits > limit {
+			t.Fatalf("the process has more points than %d", limit)
+		}
+	}
+	t.Logf("%d points: %v", hits, tally(whole.points))
+}
+
+// place says where a run was disturbed.
+func place(n int, out outcome) string {
+	if !out.hit {
+		return "after its end"
+	}
+	return fmt.Sprintf("disturbed at point %d (%s)", n, out.points[n])
+}
+
+// tally counts points by their words.
+func tally(points []point) map[string]int {
+	counts := map[string]int{}
+	for _, p := range points {
+		counts[p.String()]++
+	}
+	return counts
+}

@@ -1,0 +1,138 @@
+//go:build e2e
+
+// Package packaging tests the packages: what they hold, that they can be built
+// again to the same bytes, and what becomes of a machine that installs, upgrades
+// and removes them.
+package packaging
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// root is the repository.
+const root = "../.."
+
+// run runs a program with variables added to its environment and gives what it
+// wrote.
+func run(t *testing.T, env []string, program string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Dir = root
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out.String())
+	}
+	return out.String()
+}
+
+// need skips a test whose program is not here, and fails it in CI.
+func need(t *testing.T, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err == nil {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is not installed; run: make test-deps", program)
+	}
+	t.Skipf("%s is not installed", program)
+}
+
+// nfpm installs the packager at the version that the Makefile names.
+var nfpm = sync.OnceValues(func() (string, error) {
+	cmd := exec.Command("make", "--no-print-directory", "nfpm")
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("make nfpm: %w: %s", err, out)
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	return lines[len(lines)-1], nil
+})
+
+// tree is a copy of the repository, so that all packages come from the same
+// files although somebody may be working on them.
+var tree string
+
+func TestMain(m *testing.M) { os.Exit(inCopy(m)) }
+
+func inCopy(m *testing.M) int {
+	var err error
+	if tree, err = os.MkdirTemp("", "packaging"); err != nil {
+		fmt.Fprintln(os.Stderr, "packaging:", err)
+		return 1
+	}
+	defer os.RemoveAll(tree) //nolint:errcheck // the next clean-up of /tmp takes it
+	return m.Run()
+}
+
+func copyTree(t *testing.T) {
+	t.Helper()
+	run(t, nil, "sh", "-c", `tar -cf - --exclude=./.git --exclude=./.tools --exclude=./bin --exclude=./dist . | tar -xf - -C "$1"`, "sh", tree)
+}
+
+// build makes the packages for amd64 and gives the paths of .deb and .rpm.
+func build(t *testing.T, from, version string, env ...string) (deb, rpm string) {
+	t.Helper()
+	packager, err := nfpm()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	env = append(env, "NFPM="+packager, "OUT="+dir, "PKG_VERSION="+version, "SOURCE_DATE_EPOCH=1700000000")
+	run(t, env, "sh", "-c", `cd "$1" && sh deploy/packaging/build.sh amd64`, "sh", from)
+	return one(t, dir, "*.deb"), one(t, dir, "*.rpm")
+}
+
+func one(t *testing.T, dir, pattern string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, pattern))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%s in %s: %v (%v), want one", pattern, dir, found, err)
+	}
+	return found[0]
+}
+
+// first is the package that several tests look at.
+var first struct {
+	once     sync.Once
+	deb, rpm []byte
+}
+
+// built gives the packages of version 1.0.0 as files of this test.
+func built(t *testing.T) (deb, rpm string) {
+	t.Helper()
+	first.once.Do(func() {
+		copyTree(t)
+		d, r := build(t, tree, "1.0.0")
+		first.deb, first.rpm = read(t, d), read(t, r)
+	})
+	if first.deb == nil {
+		t.Fatal("the packages could not be built; see the first test")
+	}
+	dir := t.TempDir()
+	deb, rpm = filepath.Join(dir, "reconciler.deb"), filepath.Join(dir, "reconciler.rpm")
+	for path, bytes := range map[string][]byte{deb: first.deb, rpm: first.rpm} {
+		if err := os.WriteFile(path, bytes, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return deb, rpm
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
