@@ -41,7 +41,15 @@ func (l *Loop) after(ctx context.Context, r report) {
 		l.refresh(true)
 	}
 	l.retire()
+	l.tellState()
+}
+
+// tellState logs the summary when it has changed, and tells systemd.
+func (l *Loop) tellState() {
 	order := l.board.current()
+	if order.want == nil {
+		return
+	}
 	summary := plan.Summarise(order.want, l.board.state(), l.summaryLimits(order.limits), l.Now())
 	l.Notify("STATUS=" + l.tell.state(summary, l.set.Paused, l.board.latest()))
 }

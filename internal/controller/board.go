@@ -23,7 +23,8 @@ type order struct {
 // force says that removals without a reason go through: a confirm record came
 // after the last one that this target has honoured.
 func (o order) force(honoured time.Time) bool {
-	return o.limits.Force || o.want.Set().Confirmed.After(honoured)
+	confirmed := o.want.Set().Confirmed
+	return o.limits.Force || !confirmed.IsZero() && !confirmed.Equal(honoured)
 }
 
 // report is what an actor tells after a cycle.

@@ -76,7 +76,7 @@ func (l *Loop) learn(m observed.Metadata) {
 		return
 	}
 	l.metadata = m
-	l.tell.trouble("saving the state", l.Store.RecordMetadata(m))
+	l.tell.trouble(saving, l.Store.RecordMetadata(m))
 }
 
 // firstLook asks the metadata for the ranges that it protects when nothing is
@@ -130,7 +130,7 @@ func (l *Loop) retire() {
 			continue
 		}
 		if err := l.Store.ForgetUsage(r.target); err != nil {
-			l.tell.trouble("saving the state", err)
+			l.tell.trouble(saving, err)
 			continue
 		}
 		l.dismiss(r.target)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,12 +21,29 @@ func Lock(chain string) (release func() error, err error) {
 	name := "@reconciler/" + chain
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
 	if err == nil {
+		go greet(listener)
 		return listener.Close, nil
 	}
 	if !errors.Is(err, unix.EADDRINUSE) {
 		return nil, fmt.Errorf("taking the lock %s: %w", name, err)
 	}
 	return nil, fmt.Errorf("%w: %s holds %s; stop it first (systemctl stop reconciler), or give this one another --chain", ErrHeld, holder(name), name)
+}
+
+// greet takes every connection and ends it. Those who ask for the holder know it
+// by then; left alone they would fill the queue, and later ones would find nobody.
+func greet(listener net.Listener) {
+	for {
+		conn, err := listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			time.Sleep(time.Second) // out of descriptors, say
+			continue
+		}
+		_ = conn.Close() // nothing is said
+	}
 }
 
 // holder names the process that listens on the socket.
@@ -57,8 +75,11 @@ func holder(name string) string {
 func Holder(chain string) string {
 	name := "@reconciler/" + chain
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: name, Net: "unix"})
-	if err != nil {
+	if errors.Is(err, unix.ECONNREFUSED) {
 		return ""
+	}
+	if err != nil { // it is there, and busy
+		return "a process"
 	}
 	_ = conn.Close() // nothing was sent
 	return holder(name)

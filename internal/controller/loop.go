@@ -161,7 +161,9 @@ func (l *Loop) loop(ctx context.Context) error {
 		case <-protect.C:
 			ordered = l.refresh(l.protect())
 		case <-maintain.C:
-			l.tell.trouble("saving the state", l.Store.Maintain(l.Now()))
+			if l.tell.trouble(saving, l.Store.Maintain(l.Now())) {
+				l.tellState()
+			}
 		case <-l.grace:
 			l.pokeACLs()
 		case f := <-l.founds:
@@ -184,9 +186,14 @@ func (l *Loop) refresh(force bool) bool {
 	changed, err := l.Store.Refresh(now)
 	since := l.looked
 	l.looked = now
-	due := !l.set.Next.IsZero() && !now.Before(l.set.Next)
+	// A clock that was set back makes bans active again that were over by it.
+	// Only the wall parts of the two readings show that.
+	back := now.Round(0).Before(since.Round(0))
+	due := back || !l.set.Next.IsZero() && !now.Before(l.set.Next)
 	if !changed && !force && !due {
-		l.tell.trouble("state", err)
+		if l.tell.trouble(reading, err) {
+			l.tellState()
+		}
 		return false
 	}
 	l.set = l.Store.Set(now)

@@ -78,7 +78,7 @@ func (l *Loop) Limits() plan.Limits {
 	for _, id := range limits.ACLs {
 		limits.Learned[id] = map[observed.Family]int{}
 		for _, f := range observed.Families {
-			if learned, ok := l.Store.Learned(id, f); ok && l.Now().Sub(learned.At) < learnedFor {
+			if learned, ok := l.Store.Learned(id, f); ok && !old(learned, l.Now()) {
 				limits.Learned[id][f] = learned.Quota
 			}
 		}

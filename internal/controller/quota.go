@@ -45,10 +45,17 @@ func (a *aclActor) learned(f observed.Family, limits plan.Limits) (int, bool) {
 		_ = a.memory.RecordLearned(a.id, f, nil)
 		return 0, false
 	}
-	if before, known := a.settled[f]; a.now().Sub(l.At) >= learnedFor || known && a.othersOf(f) < before {
+	if before, known := a.settled[f]; old(l, a.now()) || known && a.othersOf(f) < before {
 		return l.Quota + 1, true
 	}
 	return l.Quota, true
+}
+
+// old says that a learned quota is due for a new try. One of the future was
+// learned by another clock.
+func old(l desired.Learned, now time.Time) bool {
+	age := now.Sub(l.At)
+	return age < 0 || age >= learnedFor
 }
 
 // othersOf counts the entries of a family outside every window of ours: those

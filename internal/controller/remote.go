@@ -37,7 +37,7 @@ func (s *FileStore) openRemote(cfg config.Config, state string, first bool) (*re
 	}
 	o := desired.RemoteOptions{
 		Address: address, Host: cfg.HostID, Target: first, Writing: s.writing, CacheDir: cfg.CacheDir,
-		Connect: ConnectS3(address, cfg.S3), Limit: cfg.S3.MaxSize, Timeout: cfg.S3.Timeout,
+		Connect: s.connect(address, cfg.S3), Limit: cfg.S3.MaxSize, Timeout: cfg.S3.Timeout,
 		CompactAt: cfg.CompactAt, Now: time.Now,
 	}
 	if first {
@@ -54,6 +54,9 @@ func (s *FileStore) openRemote(cfg config.Config, state string, first bool) (*re
 	s.remotes = append(s.remotes, r)
 	return r, nil
 }
+
+// connector is how a store reaches the bucket of an address.
+type connector func(desired.Address, config.S3) func(context.Context) (desired.Objects, error)
 
 // ConnectS3 gives what connects to the bucket of an address.
 func ConnectS3(a desired.Address, s config.S3) func(context.Context) (desired.Objects, error) {
@@ -79,10 +82,7 @@ func outbox(dir string, a desired.Address, host string) *desired.Outbox {
 // refresh folds what came into the spools, and gives what is wrong with the log.
 func (r *remote) refresh(now time.Time) error {
 	if r.Refresh(now) {
-		select {
-		case r.urgent <- struct{}{}:
-		default:
-		}
+		r.ring()
 	}
 	var errs []error
 	for _, log := range r.States() {
@@ -94,10 +94,21 @@ func (r *remote) refresh(now time.Time) error {
 // Urgent fires when something new waits in a spool.
 func (r *remote) Urgent() <-chan struct{} { return r.urgent }
 
+// ring calls for a delivery.
+func (r *remote) ring() {
+	select {
+	case r.urgent <- struct{}{}:
+	default:
+	}
+}
+
 // Deliver empties the spools and compacts the object when that is due.
 func (r *remote) Deliver(ctx context.Context) error {
 	if err := r.Remote.Deliver(ctx); err != nil {
 		return err
+	}
+	if n, _ := r.Outboxes.Pending(); n > 0 && r.Writing { // came meanwhile
+		r.ring()
 	}
 	return r.Condense(ctx)
 }

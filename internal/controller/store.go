@@ -30,6 +30,7 @@ type FileStore struct {
 	home       keeperOfMemory
 	memory     desired.Memory
 	writing    bool
+	connect    connector
 	compactAt  int64
 	known      uint64                   // the folds' generations, summed, at the last Refresh
 	told       string                   // bad lines and warnings at the last Refresh
@@ -49,7 +50,11 @@ type keeperOfMemory interface {
 // snapshots: there can be one at a time, and ErrLocked says that there is
 // another. A log that is unavailable is no error here; Refresh reports it.
 func OpenStore(cfg config.Config, writing bool, now time.Time) (*FileStore, error) {
-	s := &FileStore{writing: writing, compactAt: cfg.CompactAt, savedAt: now}
+	return openStore(cfg, writing, now, ConnectS3)
+}
+
+func openStore(cfg config.Config, writing bool, now time.Time, connect connector) (*FileStore, error) {
+	s := &FileStore{writing: writing, connect: connect, compactAt: cfg.CompactAt, savedAt: now}
 	for i, state := range cfg.State {
 		log, err := s.openLog(cfg, state, i == 0, now)
 		if err != nil {

@@ -88,18 +88,26 @@ func untilText(until time.Time) string {
 	return until.UTC().Format(time.RFC3339)
 }
 
-// trouble logs a failure when it appears or changes, and its end.
-func (t *teller) trouble(subject string, err error) {
+// What else than a target can be in trouble for a while.
+const (
+	reading = "state"            // a source of bans
+	saving  = "saving the state" // and what is beside it on the disk
+)
+
+// trouble logs a failure when it appears or changes, and its end; true when it
+// did.
+func (t *teller) trouble(subject string, err error) bool {
 	gist := gistOf(err)
 	if t.said[subject] == gist {
-		return
+		return false
 	}
 	t.said[subject] = gist
 	if err != nil {
 		t.log.Error("trouble", "with", subject, "error", printable(err))
-		return
+		return true
 	}
 	t.log.Info("recovered", "with", subject)
+	return true
 }
 
 // gistOf tells one failure from another. The words of an API error hold a
@@ -134,8 +142,8 @@ func (t *teller) once(subject, words string) {
 
 // source logs what is new about the sources.
 func (t *teller) source(set desired.Set, err error) {
-	t.trouble("state", err)
-	t.once("state warnings", strings.Join(set.Warnings, "; "))
+	t.trouble(reading, err)
+	t.once("state warnings", strings.ReplaceAll(strings.Join(set.Warnings, "; "), "\n", "; "))
 	if n := len(set.Bad); n > 0 {
 		t.once("state lines", fmt.Sprintf("lines were skipped, the last: %v", set.Bad[n-1]))
 	}
@@ -144,6 +152,9 @@ func (t *teller) source(set desired.Set, err error) {
 // state logs the summary when it changed, and gives it for systemd.
 func (t *teller) state(s plan.Summary, paused bool, reports []report) string {
 	health := "ok"
+	if t.said[reading] != "" || t.said[saving] != "" {
+		health = "degraded"
+	}
 	for _, r := range reports {
 		if r.err != nil || len(r.withheld) > 0 {
 			health = "degraded"

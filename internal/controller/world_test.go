@@ -35,6 +35,8 @@ type world struct {
 	config config.Config
 	said   *safeBuffer // what was logged
 
+	connect connector // to S3
+
 	store *FileStore // of the last process
 	stop  func() error
 	wake  chan struct{}
@@ -63,33 +65,41 @@ func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, sim: ec2sim.New(ec2sim.Options{}), fw: hostfake.New(), dir: dir, said: &safeBuffer{}}
-		w.acl = w.sim.Bastion()
-		w.config = config.Config{
-			State: []string{filepath.Join(dir, "bans.jsonl")}, NACL: []string{config.NACLAuto},
-			Rules: observed.Window{First: 1, Last: 90}, Quota: 20, Shape: observed.Shape{Protocol: observed.ProtocolAll},
-			IPv6Prefix: 128, Host: config.HostIPSet, HostMode: config.HostModeAll, Chain: "f2b-reconciler",
-			Hooks: []string{"INPUT"}, Block: config.BlockReject, HookPin: true, MinIPv4Prefix: 16, MinIPv6Prefix: 32,
-			Resync: time.Minute, CompactAt: 1 << 20, HostID: "bastion", RunDir: filepath.Join(dir, "run"),
-		}
-		t.Cleanup(func() {
-			if w.store != nil {
-				_ = w.store.Close()
-			}
-		})
-		defer func() { // also after a Fatal: goroutines must not outlive the bubble
-			if w.stop != nil {
-				w.end()
-			}
-		}()
+		w := newWorld(t, dir)
+		defer w.close()
 		test(t, w)
 	})
+}
+
+// newWorld builds a bastion in the bubble that it is called in.
+func newWorld(t *testing.T, dir string) *world {
+	w := &world{t: t, sim: ec2sim.New(ec2sim.Options{}), fw: hostfake.New(), dir: dir, said: &safeBuffer{}, connect: ConnectS3}
+	w.acl = w.sim.Bastion()
+	w.config = config.Config{
+		State: []string{filepath.Join(dir, "bans.jsonl")}, NACL: []string{config.NACLAuto},
+		Rules: observed.Window{First: 1, Last: 90}, Quota: 20, Shape: observed.Shape{Protocol: observed.ProtocolAll},
+		IPv6Prefix: 128, Host: config.HostIPSet, HostMode: config.HostModeAll, Chain: "f2b-reconciler",
+		Hooks: []string{"INPUT"}, Block: config.BlockReject, HookPin: true, MinIPv4Prefix: 16, MinIPv6Prefix: 32,
+		Resync: time.Minute, CompactAt: 1 << 20, HostID: "bastion", RunDir: filepath.Join(dir, "run"),
+	}
+	return w
+}
+
+// close ends the daemon, also after a Fatal: goroutines must not outlive the
+// bubble.
+func (w *world) close() {
+	if w.stop != nil {
+		w.end()
+	}
+	if w.store != nil {
+		_ = w.store.Close() // of a daemon that has ended it is closed by now
+	}
 }
 
 // loop builds a controller over the world's parts, as a new process would.
 func (w *world) loop(writing bool) *Loop {
 	w.t.Helper()
-	store, err := OpenStore(w.config, writing, time.Now())
+	store, err := openStore(w.config, writing, time.Now(), w.connect)
 	if err != nil {
 		w.t.Fatalf("opening the state: %v", err)
 	}
@@ -99,7 +109,7 @@ func (w *world) loop(writing bool) *Loop {
 		Block: w.config.Block, Shape: w.config.Shape,
 	}.WithDefaults()
 	transport := &http.Client{Transport: w.sim.Transport()}
-	return &Loop{
+	l := &Loop{
 		Config: w.config, Store: store, Now: time.Now, Notify: func(string) {},
 		Here: func() ([]observed.Protected, error) { return nil, nil },
 		Host: observed.HostReader{Run: w.fw, Spec: spec}, Backend: apply.NewHost(w.fw, spec),
@@ -110,6 +120,10 @@ func (w *world) loop(writing bool) *Loop {
 			OnEC2:    true, NACL: w.config.NACL, Now: time.Now,
 		},
 	}
+	if w.config.Host == config.HostNone {
+		l.Host, l.Backend = nil, nil
+	}
+	return l
 }
 
 // start runs the daemon until end.

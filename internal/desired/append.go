@@ -13,20 +13,24 @@ import (
 )
 
 // Spooled tells that records are safe in a spool because the log's file system
-// is full or read-only, or S3 cannot be reached. It is a warning and no failure.
+// is full, read-only or failing, or S3 cannot be reached. It is a warning and no failure.
 type Spooled struct {
 	Path  string // the spool
 	Cause error  // why the log could not take them
-	Until string // what ends their wait; empty: there is room
+	Until string // what ends their wait; empty: the log can be written again
 }
 
 func (s *Spooled) String() string {
-	return fmt.Sprintf("%v; the records wait in %s until %s", s.Cause, s.Path, cmp.Or(s.Until, "there is room"))
+	until := "there is room"
+	if errors.Is(s.Cause, unix.EIO) {
+		until = "the disk works again"
+	}
+	return fmt.Sprintf("%v; the records wait in %s until %s", s.Cause, s.Path, cmp.Or(s.Until, until))
 }
 
 // Append writes records to the end of the log, in one write, and returns when
 // they are on disk. Records without a time get the present one. If the file
-// system of the log has no room, the records go to a spool instead, which the
+// system of the log has no room or fails, they go to a spool instead, which the
 // running daemon enforces and moves to the log later; Spooled says so.
 func (f *File) Append(ctx context.Context, recs ...Record) (*Spooled, error) {
 	data, err := f.encode(recs)
@@ -38,7 +42,7 @@ func (f *File) Append(ctx context.Context, recs ...Record) (*Spooled, error) {
 		return nil, nil
 	}
 	cause = fmt.Errorf("appending to %s: %w", f.Path, cause)
-	if !noRoom(cause) {
+	if !unwritable(cause) {
 		return nil, cause
 	}
 	spool := f.spoolPath()
@@ -66,9 +70,11 @@ func (f *File) encode(recs []Record) ([]byte, error) {
 	return data, nil
 }
 
-// noRoom says that an error means a full or read-only file system.
-func noRoom(err error) bool {
-	for _, e := range []error{unix.ENOSPC, unix.EDQUOT, unix.EROFS, io.ErrShortWrite} {
+// unwritable says that an error means a full, read-only or failing file system:
+// another one may do. After a failed fsync nobody knows what is on the disk, and
+// a record that is then in both places does no harm.
+func unwritable(err error) bool {
+	for _, e := range []error{unix.ENOSPC, unix.EDQUOT, unix.EROFS, unix.EIO, io.ErrShortWrite} {
 		if errors.Is(err, e) {
 			return true
 		}
@@ -84,7 +90,7 @@ func (f *File) appendLog(ctx context.Context, data []byte) error {
 	defer func() { _ = log.Close() }() // which releases the lock; Sync has shown the errors
 	// What waits in the spool is older. A spool that cannot be read is for
 	// DrainSpool to report; it must not keep this record from the log.
-	if _, err := drain(ctx, log, f.spoolPath()); noRoom(err) {
+	if _, err := drain(ctx, log, f.spoolPath()); unwritable(err) && !errors.Is(err, errSpoolUnread) {
 		return err
 	}
 	return writeLines(log, data)

@@ -66,6 +66,6 @@ type Set struct {
 	Bad       []LineError             // lines that were skipped
 	Warnings  []string                // what an operator should know: an unavailable source, an unban under a wider ban
 	Paused    bool                    // nothing is to be enforced
-	Confirmed time.Time               // the latest confirm record; zero: none
+	Confirmed time.Time               // of the last confirm record; another value means another one; zero: none
 	Next      time.Time               // when this Set next changes by itself (an expiry, a deferred flush); zero: never
 }

@@ -24,7 +24,7 @@ type Fold struct {
 
 	paused    bool
 	pausedAt  time.Time // of the last pause or resume
-	confirmed time.Time
+	confirmed time.Time // of the last confirm
 
 	newest     time.Time // the latest time of any record: the clock by which traces are dropped
 	tombs      int       // how many tombstones there are
@@ -164,7 +164,11 @@ func (f *Fold) dispatch(rec Record, t time.Time, recovered bool) error {
 			f.pausedAt = later(f.pausedAt, t)
 		}
 	case OpConfirm:
-		f.confirmed = later(f.confirmed, t)
+		// The last one counts and not the latest: after a clock that was ahead,
+		// one that was made in the right time would have no effect for long.
+		if !recovered || t.After(f.confirmed) {
+			f.confirmed = t
+		}
 	default:
 		return fmt.Errorf("op %s is not known", quoted(string(rec.Op)))
 	}

@@ -22,6 +22,7 @@ const (
 // depend on how often it is called. A clock that steps back makes claims that
 // had ended active again.
 func (f *Fold) Advance(now time.Time) bool {
+	now = now.Round(0) // two monotonic readings would never show the step
 	stepped := now.Before(f.seen)
 	f.seen = now
 	if !stepped && (f.due.IsZero() || now.Before(f.due)) {

@@ -76,7 +76,7 @@ func (f *File) Warnings() []string {
 		all = append(all, f.incident)
 	}
 	if n := f.spool.tail.size; n > 0 {
-		all = append(all, fmt.Sprintf("%d bytes of records wait in %s: the file system of %s is full or read-only; make room",
+		all = append(all, fmt.Sprintf("%d bytes of records wait in %s: the file system of %s is full, read-only or failing; make room or mend it",
 			n, f.spoolPath(), f.Path))
 	}
 	return all

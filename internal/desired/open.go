@@ -51,7 +51,11 @@ func openIn(dir *os.File, path string, flags int, mode uint32) (*os.File, error)
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	file := os.NewFile(uintptr(fd), path)
-	if err := errors.Join(checkFile(file), checkNames(file, dir)); err != nil {
+	err = checkFile(file)
+	if err == nil {
+		err = checkNames(file, dir)
+	}
+	if err != nil {
 		_ = file.Close()
 		return nil, err
 	}

@@ -77,7 +77,7 @@ func (o *Outbox) write(file *os.File, recs []Record) error {
 	if err != nil {
 		return err
 	}
-	if err = writeLines(file, data); noRoom(err) {
+	if err = writeLines(file, data); unwritable(err) {
 		return errors.Join(err, file.Truncate(size))
 	}
 	return err

@@ -12,14 +12,17 @@ import (
 // deliverBytes is how much of a spool goes into one write of an object.
 const deliverBytes = 4 << 20
 
-// Deliver moves the records of the spool to the end of an object, in order, and
-// gives the object as it is then; without a tag nothing was to be done. The spool
+// Deliver moves the records that wait in the spool to the end of an object, in
+// order, and gives the object as it is then; without a tag nothing was to be done.
+// What comes meanwhile may stay for the next time: a writer who never rests must
+// not keep the caller from its other work. The spool
 // is cut only once the object has the records, and the object tells by their ids
 // which of them it has: so a death between any two steps loses and doubles
 // nothing.
 func (o *Outbox) Deliver(ctx context.Context, b Bucket, key string) (Object, error) {
 	var last Object
-	if n, err := o.Pending(); err != nil || n == 0 {
+	waiting, err := o.Pending()
+	if err != nil || waiting == 0 {
 		return last, err
 	}
 	turn, err := openLocked(ctx, o.Path+".deliver", openOrCreate)
@@ -27,7 +30,7 @@ func (o *Outbox) Deliver(ctx context.Context, b Bucket, key string) (Object, err
 		return last, fmt.Errorf("delivering the spool %s: %w", o.Path, err)
 	}
 	defer func() { _ = turn.Close() }() // which gives the turn to the next
-	for {
+	for waiting > 0 {
 		batch, err := o.read(deliverBytes)
 		if err != nil || len(batch.records) == 0 {
 			return last, err
@@ -40,7 +43,9 @@ func (o *Outbox) Deliver(ctx context.Context, b Bucket, key string) (Object, err
 		if err := o.drop(ctx, batch.end); err != nil {
 			return last, fmt.Errorf("shortening the spool %s, whose records are delivered: %w", o.Path, err)
 		}
+		waiting -= batch.end - batch.header
 	}
+	return last, nil
 }
 
 // drop takes the bytes before an offset out of the spool. The new file has a
@@ -77,7 +82,7 @@ func (o *Outbox) drop(ctx context.Context, end int64) error {
 func (o *Outbox) sweep() { sweepPending(o.Path) }
 
 // Outboxes are the spools of one address, in the order in which their records
-// were made: the second is for a full or read-only disk.
+// were made: the second is for a full, read-only or failing disk.
 type Outboxes []*Outbox
 
 // Append writes to the first spool, or to the second while that has records
@@ -87,7 +92,7 @@ func (s Outboxes) Append(ctx context.Context, recs ...Record) (*Spooled, error) 
 		return nil, s[1].Append(ctx, recs...)
 	}
 	cause := s[0].Append(ctx, recs...)
-	if cause == nil || !noRoom(cause) && !errors.Is(cause, fs.ErrPermission) {
+	if cause == nil || !unwritable(cause) && !errors.Is(cause, fs.ErrPermission) {
 		return nil, cause
 	}
 	if err := s[1].Append(ctx, recs...); err != nil {

@@ -29,6 +29,8 @@ type condenser struct {
 	lines  []kept
 	last   map[any]int // the last line of a claim, a pause or a confirm, by what it is about
 	recent int         // from this line on all but bans are kept
+	proofs map[int]int // a ban that shows that a deferred flush was meant, and the line of that flush
+	open   []int       // lines of deferred flushes, no proof of which has come
 	marks  map[string]mark
 	inLine map[string]uint64 // the highest number of each writer in a line that is kept
 }
@@ -56,8 +58,9 @@ type mark struct {
 
 // condense gives the content in small. The content must be what take has read.
 func (l *objectLog) condense(body []byte, now time.Time) []byte {
+	l.intake.fold.Advance(now) // it may be the first thing that is done after a start
 	c := &condenser{
-		log: l, now: writable(now), last: map[any]int{}, recent: -1,
+		log: l, now: writable(now), last: map[any]int{}, recent: -1, proofs: map[int]int{},
 		marks: map[string]mark{}, inLine: map[string]uint64{},
 	}
 	for line := range bytes.Lines(body) {
@@ -105,7 +108,28 @@ func (c *condenser) collect(rec Record) {
 	if key := about(meant); key != nil {
 		c.last[key] = len(c.lines)
 	}
+	c.prove(meant)
 	c.lines = append(c.lines, kept{rec, meant})
+}
+
+// prove notes a ban after a deferred flush, which makes the flush final though a
+// stop follows (see stopOrStart).
+func (c *condenser) prove(meant Record) {
+	if meant.Op == OpFlush && meant.Defer > 0 {
+		c.open = append(c.open, len(c.lines))
+	}
+	if meant.Op != OpBan {
+		return
+	}
+	pair := pairKey{meant.Host, meant.Jail}
+	c.open = slices.DeleteFunc(c.open, func(i int) bool {
+		flush := c.lines[i].meant
+		exact := flush.Host != "" && flush.Jail != ""
+		if pair.matches(flush.Host, flush.Jail) {
+			c.proofs[len(c.lines)] = i
+		}
+		return exact && pair.matches(flush.Host, flush.Jail)
+	})
 }
 
 // timeOf gives a record that has no time the one at which it was read.
@@ -135,6 +159,9 @@ func about(meant Record) any {
 // object for the first time, or for the first time since long.
 func (c *condenser) matters(i int) bool {
 	meant := c.lines[i].meant
+	if flush, ok := c.proofs[i]; ok && c.matters(flush) {
+		return true
+	}
 	if key := about(meant); key != nil && c.last[key] != i {
 		return false
 	}
@@ -146,21 +173,48 @@ func (c *condenser) matters(i int) bool {
 		return p != nil && p.claims[meant.Prefix] != nil
 	case OpPause, OpResume, OpConfirm:
 		return true
+	case OpStart, OpStop: // it may have cancelled a flush that a reader still has before it
+		if f.claimsBefore(meant) {
+			return true
+		}
 	}
 	if c.recent >= 0 && i >= c.recent {
 		return true
+	}
+	if meant.Op == OpFlush {
+		return f.flushedBy(meant)
 	}
 	traces := f.patterns[pair]
 	if meant.Host != "" && meant.Jail != "" {
 		traces = f.pairs[pair]
 	}
-	switch {
-	case traces == nil:
-		return false
-	case meant.Op == OpUnban:
-		return f.tombAt(traces, meant.Prefix).Equal(meant.Time)
-	case meant.Op == OpFlush:
-		return traces.flushed.Equal(meant.Time) || traces.pending.at.Equal(meant.Time)
+	return traces != nil && meant.Op == OpUnban && f.tombAt(traces, meant.Prefix).Equal(meant.Time)
+}
+
+// flushedBy says that a flush is the latest of a pair, or may yet become it.
+func (f *Fold) flushedBy(rec Record) bool {
+	for _, all := range []map[pairKey]*pair{f.pairs, f.patterns} {
+		for key, p := range all {
+			named := key.matches(rec.Host, rec.Jail)
+			if named && (p.flushed.Equal(rec.Time) || p.pending.at.Equal(rec.Time)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// claimsBefore says that a claim is older than the record and of its kind.
+func (f *Fold) claimsBefore(rec Record) bool {
+	for _, p := range f.pairs {
+		if !p.matches(rec.Host, rec.Jail) {
+			continue
+		}
+		for _, held := range p.claims {
+			if held.from.Before(rec.Time) {
+				return true
+			}
+		}
 	}
 	return false
 }

@@ -70,6 +70,26 @@ func TestACompactedLogSaysTheSameToEveryReader(t *testing.T) {
 	}
 }
 
+// A daemon compacts before it has asked what is wanted for the first time.
+func TestACompactionRightAfterAStartDropsWhatIsOver(t *testing.T) {
+	l, now := logOf(hostLogs), at(400000)
+	var recs []Record
+	for i := range 50 {
+		rec, err := ParseRecord([]byte(banLine(fmt.Sprintf("192.0.2.%d", i), "g", 1000+i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec.ID = ID{Writer: "g.spool.1", Seq: uint64(i) + 1}
+		recs = append(recs, rec)
+	}
+	recs[49].Time = at(399999)
+	body := text(recs)
+	l.take(Object{Body: body, Tag: "1"}, now)
+	if small := l.condense(body, now); strings.Count(string(small), `"op":"ban"`) != 1 {
+		t.Errorf("of 50 bans one is in force, and a compaction keeps\n%s", small)
+	}
+}
+
 func TestCompactionMakesABusyLogSmall(t *testing.T) {
 	store := newFakeStore()
 	a := newStation(t, store, hostLogs, "a")

@@ -30,9 +30,13 @@ func (r *Remote) Deliver(ctx context.Context) error {
 	return errors.Join(err, r.keepAll())
 }
 
+// condenseTries is how often a compaction is tried before the next look. On a
+// shared object it reads and writes more than an append does, so it loses more.
+const condenseTries = 5
+
 // Condense makes this host's object small when it has grown: it is read, and
 // replaced under the condition that nobody wrote to it meanwhile. Whoever loses
-// that race goes on; the winner has done the work.
+// that race tries again a few times and goes on.
 func (r *Remote) Condense(ctx context.Context) error {
 	if !r.Writing || !r.overgrown() {
 		return nil
@@ -43,9 +47,25 @@ func (r *Remote) Condense(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for range condenseTries {
+		if err = r.condenseOnce(ctx, b); !errors.Is(err, ErrLostRace) {
+			break
+		}
+	}
+	switch {
+	case errors.Is(err, ErrLostRace):
+		return nil
+	case err != nil:
+		return fmt.Errorf("compacting %s: %w", r.own.name, err)
+	}
+	return r.keepAll()
+}
+
+// condenseOnce reads the object and replaces it, if that is worth it.
+func (r *Remote) condenseOnce(ctx context.Context, b Bucket) error {
 	object, err := b.get(ctx, r.own.key)
 	if err != nil {
-		return fmt.Errorf("compacting %s: %w", r.own.name, err)
+		return err
 	}
 	var body []byte
 	r.locked(func() {
@@ -56,21 +76,17 @@ func (r *Remote) Condense(ctx context.Context) error {
 	if body == nil {
 		return nil // it is not what it should be, which its Health says
 	}
-	r.condensed = int64(len(object.Body))
-	if len(body) > len(object.Body)*3/4 {
-		return nil // nearly all of it is in force
-	}
-	tag, err := b.put(ctx, r.own.key, object.Tag, body)
-	if errors.Is(err, ErrLostRace) {
-		r.condensed = 0
+	if len(body) > len(object.Body)*3/4 { // nearly all of it is in force
+		r.condensed = int64(len(object.Body))
 		return nil
 	}
+	tag, err := b.put(ctx, r.own.key, object.Tag, body)
 	if err != nil {
-		return fmt.Errorf("compacting %s: %w", r.own.name, err)
+		return err
 	}
 	r.condensed = int64(len(body))
 	r.locked(func() { r.own.take(Object{Body: body, Tag: tag}, r.Now()) })
-	return r.keepAll()
+	return nil
 }
 
 // overgrown says that a compaction is due: the object is large, and twice what

@@ -29,8 +29,7 @@ func (f *File) snapPath() string { return f.Path + ".snap" }
 // Lock makes this process the only one that writes the snapshot and compacts
 // the log. It makes the directory of the log where that is missing.
 func (f *File) Lock() (release func(), err error) {
-	path := f.snapPath() + ".lock"
-	file, err := openOrCreate(path, unix.O_RDWR)
+	file, err := openLock(f.snapPath() + ".lock")
 	if err != nil {
 		return nil, fmt.Errorf("locking %s: %w", f.Path, err)
 	}
@@ -47,6 +46,24 @@ func (f *File) Lock() (release func(), err error) {
 		_ = file.Close() // which unlocks; nothing was written to it
 		f.lock = nil
 	}, nil
+}
+
+// openLock opens the file that is locked. On a disk that cannot be written the
+// bans that are on it must be enforced all the same: there the file is opened
+// as it is, or, where nobody has made it yet, its directory serves.
+func openLock(path string) (*os.File, error) {
+	file, err := openOrCreate(path, unix.O_RDWR)
+	if err == nil || !unwritable(err) {
+		return file, err
+	}
+	file, readErr := openTrusted(path, unix.O_RDONLY)
+	if errors.Is(readErr, fs.ErrNotExist) {
+		file, readErr = openDir(filepath.Dir(path))
+	}
+	if readErr != nil {
+		return nil, err
+	}
+	return file, nil
 }
 
 // sweep removes what a killed writer left of a snapshot. A failure does no harm.

@@ -17,6 +17,9 @@ import (
 // DefaultRunDir holds the spools.
 const DefaultRunDir = "/run/reconciler"
 
+// errSpoolUnread is the cause when the spool itself could not be read.
+var errSpoolUnread = errors.New("the spool cannot be read")
+
 // drainReserve is the room, in bytes, that a file system must have beyond the
 // spool before the spool is moved to the log.
 const drainReserve = 64 << 10
@@ -67,12 +70,12 @@ func drain(ctx context.Context, log *os.File, path string) (int64, error) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("%w: %w", errSpoolUnread, err)
 	}
 	defer func() { _ = spool.Close() }()
 	data, err := io.ReadAll(spool)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("%w: %w", errSpoolUnread, err)
 	}
 	if len(data) > 0 {
 		if !bytes.HasSuffix(data, []byte{'\n'}) {

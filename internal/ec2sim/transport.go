@@ -11,7 +11,11 @@ import (
 // Transport gives a way to the server without a network: each request runs the
 // handler in a goroutine of its own. It blocks on channels alone, so it works
 // under testing/synctest, where sockets do not.
-func (s *Server) Transport() http.RoundTripper { return transport{s} }
+func (s *Server) Transport() http.RoundTripper { return InMemory(s) }
+
+// InMemory is Transport for any handler, which may cut a connection by a panic
+// with http.ErrAbortHandler.
+func InMemory(h http.Handler) http.RoundTripper { return transport{h} }
 
 type transport struct{ handler http.Handler }
 

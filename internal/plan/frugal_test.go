@@ -3,6 +3,7 @@ package plan
 import (
 	"pgregory.net/rapid"
 
+	"reconciler/internal/desired"
 	"reconciler/internal/observed"
 )
 
@@ -53,12 +54,13 @@ func (w *world) coveredElsewhere(a *fakeACL, e observed.Entry) bool {
 	return false
 }
 
-// checkCalls: k differing slots cost k calls. A number that had to be emptied
-// before it could be filled, because the quota had no room, costs two.
+// checkCalls: k differing slots cost k calls. In a family whose quota had no room
+// a number costs two that had to be emptied before it could be filled, or that
+// served a ban until there was room for the wider one that covers it.
 func checkCalls(t *rapid.T, before, after *world, p Plan) {
 	for _, a := range before.acls {
 		calls, twice, families := 0, 0, false
-		emptied := map[int]observed.Family{}
+		emptied, filled := map[int]observed.Family{}, map[int]bool{}
 		for _, c := range p.Changes {
 			if c.Target != a.id {
 				continue
@@ -70,7 +72,11 @@ func checkCalls(t *rapid.T, before, after *world, p Plan) {
 			}
 			if c.Action == Delete {
 				emptied[c.Rule] = observed.FamilyOf(c.Old)
+				if filled[c.Rule] && c.Reason == desired.Covered && a.full(observed.FamilyOf(c.Old)) {
+					twice++
+				}
 			}
+			filled[c.Rule] = c.Action == Replace
 		}
 		if families {
 			continue // until one family gave its numbers up, the other had to make do
@@ -107,10 +113,12 @@ func checkOverQuota(t *rapid.T, w *world, p Plan) {
 	}
 }
 
-// keepsUnwanted says that an entry of ours waits for another to take over.
+// keepsUnwanted says that an entry of ours waits for another to take over: it is
+// not wanted, or an allow overrules it for a part of its prefix alone.
 func (w *world) keepsUnwanted(a *fakeACL) bool {
-	for _, e := range a.entries {
-		if _, wanted := w.wanted()[e.Prefix]; w.owns(a.id, e) && !wanted {
+	for n, e := range a.entries {
+		_, wanted := w.wanted()[e.Prefix]
+		if w.owns(a.id, e) && (!wanted || w.overruled(a, n, e.Prefix, e.Shape) && w.needed(a, n)) {
 			return true
 		}
 	}

@@ -174,7 +174,7 @@ func (w *world) enforced() map[place]enforcement {
 func (v *watcher) call(c Change, fails bool) error {
 	v.checkWords(c)
 	before := v.w.enforced()
-	full := c.Action == Delete && v.w.acl(c.Target).full(observed.FamilyOf(c.Old))
+	full := c.Target != HostTarget && c.Old.IsValid() && v.w.acl(c.Target).full(observed.FamilyOf(c.Old))
 	var err error
 	if fails {
 		err = errInvalid

@@ -15,7 +15,7 @@ import (
 func TestAFirstApplyThatDiesAnywhereIsMendedByTheNext(t *testing.T) {
 	testenv.Need(t, "ipset", "iptables-restore")
 	var s *site
-	wanted := manyPrefixes(22)
+	wanted := manyPrefixes(8)
 	arrange := func(t *testing.T) *exec.Cmd {
 		s = newSite(t, "--host", "ipset")
 		s.args = append(s.args, "--nacl", s.acl)
@@ -32,14 +32,14 @@ func TestAFirstApplyThatDiesAnywhereIsMendedByTheNext(t *testing.T) {
 func TestAnApplyOfChangesThatDiesAnywhereOpensNoGap(t *testing.T) {
 	testenv.Need(t, "ipset", "iptables-restore")
 	var s *site
-	all := manyPrefixes(24)
-	first, kept, wanted := all[:20], all[4:20], all[4:]
+	all := manyPrefixes(12)
+	first, kept, wanted := all[:8], all[3:8], all[3:]
 	arrange := func(t *testing.T) *exec.Cmd {
 		s = newSite(t, "--host", "ipset", "--host-mode", "overflow")
 		s.args = append(s.args, "--nacl", s.acl)
 		put(t, s.state, lines(first...))
 		s.apply(t, "before all")
-		s.change(t, lines(all[20:]...), all[:4])
+		s.change(t, lines(all[8:]...), all[:3])
 		return s.command()
 	}
 	everyPoint(t, arrange, kill, func(t *testing.T, at string, _ bool) {
@@ -64,7 +64,7 @@ func TestAnApplyOfChangesThatDiesAnywhereOpensNoGap(t *testing.T) {
 func TestAnApplyOfManyBansThatDiesAnywhereBlocksNothingElse(t *testing.T) {
 	testenv.Need(t, "ipset", "iptables-restore")
 	var s *site
-	wanted := manyPrefixes(4000)
+	wanted := manyPrefixes(2000)
 	arrange := func(t *testing.T) *exec.Cmd {
 		s = newSite(t, "--host", "ipset", "--nacl", "none")
 		put(t, s.state, lines(wanted...))

@@ -18,7 +18,7 @@ import (
 // failWith makes a call fail with an error and without an effect, as a disk
 // does that has gone bad.
 func failWith(errno unix.Errno) interference {
-	return func(t *tracee, tid int) error {
+	return interference{do: func(t *tracee, tid int) error {
 		var regs unix.PtraceRegs
 		if err := unix.PtraceGetRegs(tid, &regs); err != nil {
 			return fmt.Errorf("reading the registers: %w", err)
@@ -29,7 +29,7 @@ func failWith(errno unix.Errno) interference {
 			return unix.PtraceSetRegs(tid, &regs)
 		}
 		return unix.PtraceSetRegs(tid, &regs)
-	}
+	}}
 }
 
 // wantNoticed guards against errors that never reach the process.
@@ -107,14 +107,14 @@ func TestACompactionThatMeetsAnErrorAnywhereLosesNothing(t *testing.T) {
 func TestAnApplyThatMeetsAnErrorAnywhereOpensNoGap(t *testing.T) {
 	testenv.Need(t, "ipset", "iptables-restore")
 	var s *site
-	all := manyPrefixes(24)
-	first, kept, wanted := all[:20], all[4:20], all[4:]
+	all := manyPrefixes(12)
+	first, kept, wanted := all[:8], all[3:8], all[3:]
 	arrange := func(t *testing.T) *exec.Cmd {
 		s = newSite(t, "--host", "ipset")
 		s.args = append(s.args, "--nacl", s.acl)
 		put(t, s.state, lines(first...))
 		s.apply(t, "before all")
-		s.change(t, lines(all[20:]...), all[:4])
+		s.change(t, lines(all[8:]...), all[:3])
 		return s.command()
 	}
 	noticed := false

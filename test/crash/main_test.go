@@ -81,48 +81,63 @@ type verdict func(t *testing.T, at string, done bool)
 // for each of them, with an interference there.
 func everyPoint(t *testing.T, arrange scenario, interfere interference, check verdict) {
 	t.Helper()
+	everyPointUntil(t, arrange, nil, interfere, check)
+}
+
+// everyPointUntil is everyPoint for a process that goes on until it is told to
+// end, which is when it has reached its goal.
+func everyPointUntil(t *testing.T, arrange scenario, goal func() bool, interfere interference, check verdict) {
+	t.Helper()
 	cmd := arrange(t)
 	var said strings.Builder
 	cmd.Stderr = &said
-	whole, err := trace(cmd, -1, interfere)
+	whole, err := trace(cmd, nowhere, interfere, goal)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v; it said: %.4000s", err, said.String())
 	}
 	if whole.status != 0 {
 		t.Fatalf("undisturbed, the process exits with %d: %s", whole.status, said.String())
 	}
 	check(t, "after its end", true)
-	// Chance may add a point or two to another run; go on until one run ends by itself.
-	hits, limit := 0, 2*len(whole.points)+20
-	for n := 0; !t.Failed(); n++ {
-		out, err := trace(arrange(t), n, interfere)
+	hits := map[string]int{}
+	for _, at := range placesOf(whole.points) {
+		if t.Failed() {
+			break
+		}
+		out, err := trace(arrange(t), at, interfere, goal)
 		if err != nil {
 			t.Fatal(err)
 		}
-		check(t, place(n, out), out.status == 0)
-		if !out.hit {
-			break
+		words := "after its end" // chance may leave a point out
+		if out.hit {
+			hits[at.String()]++
+			words = fmt.Sprintf("disturbed at %s (%d)", at, at.n)
 		}
-		if hits++; hits > limit {
-			t.Fatalf("the process has more points than %d", limit)
+		check(t, words, out.status == 0)
+	}
+	here := 0
+	for _, times := range hits {
+		here += times
+	}
+	total += here
+	t.Logf("%d points, %d so far: %v", here, total, hits)
+	for _, p := range whole.points {
+		if hits[p.String()] == 0 && goal == nil { // in a process with timers chance decides what comes
+			t.Errorf("no run was disturbed at: %s", p)
 		}
 	}
-	t.Logf("%d points: %v", hits, tally(whole.points))
 }
 
-// place says where a run was disturbed.
-func place(n int, out outcome) string {
-	if !out.hit {
-		return "after its end"
-	}
-	return fmt.Sprintf("disturbed at point %d (%s)", n, out.points[n])
-}
+// total counts the points of all scenarios.
+var total int
 
-// tally counts points by their words.
-func tally(points []point) map[string]int {
-	counts := map[string]int{}
+// placesOf gives every place of a run, in its order.
+func placesOf(points []point) []place {
+	seen := map[point]int{}
+	var out []place
 	for _, p := range points {
-		counts[p.String()]++
+		out = append(out, place{p, seen[p]})
+		seen[p]++
 	}
-	return counts
+	return out
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -39,15 +40,31 @@ type outcome struct {
 }
 
 // interference is what happens at a point.
-type interference func(t *tracee, tid int) error
+type interference struct {
+	do func(t *tracee, tid int) error
+	// after adds the points right after a request was sent, before its answer can
+	// be there, and right after a program was started.
+	after bool
+}
 
-// kill is SIGKILL before the call has any effect.
-func kill(t *tracee, _ int) error { return unix.Kill(t.leader, unix.SIGKILL) }
+// kill is SIGKILL before the call has any effect, or right after one that somebody
+// else acts on.
+var kill = interference{do: func(t *tracee, _ int) error { return unix.Kill(t.leader, unix.SIGKILL) }, after: true}
 
-// trace runs a process and interferes as it enters its n-th point; with n < 0
-// it runs to its end undisturbed. All threads are followed, programs that it
-// starts are not: those live on, as they would.
-func trace(cmd *exec.Cmd, n int, interfere interference) (outcome, error) {
+// place is the point at which to interfere: the n-th of its kind, from 0. Threads
+// may mix points of several kinds in any order, those of one kind hardly.
+type place struct {
+	point
+	n int
+}
+
+// nowhere lets a process run undisturbed.
+var nowhere = place{}
+
+// trace runs a process and interferes at a place. All threads are followed, programs that it
+// starts are not: those live on, as they would. A process that does not end by
+// itself is told to end (SIGTERM) once its goal is reached.
+func trace(cmd *exec.Cmd, at place, interfere interference, goal func() bool) (outcome, error) {
 	runtime.LockOSThread() // every ptrace request must come from one thread
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
@@ -63,22 +80,28 @@ func trace(cmd *exec.Cmd, n int, interfere interference) (outcome, error) {
 	if err := unix.PtraceSetOptions(leader, options); err != nil {
 		return outcome{}, fmt.Errorf("setting ptrace options: %w", err)
 	}
-	t := &tracee{leader: leader, at: n, interfere: interfere, onExit: map[int]func() error{}}
+	t := &tracee{leader: leader, at: at, interfere: interfere, seen: map[point]int{}, onExit: map[int]func() error{}}
 	if err := unix.PtraceSyscall(leader, 0); err != nil {
 		return outcome{}, fmt.Errorf("going on: %w", err)
 	}
-	err := t.follow()
+	late, err := endAt(leader, goal)
+	if err != nil {
+		return outcome{}, err
+	}
+	err = t.follow()
 	_ = cmd.Wait() // its pipes end here; the status is known
-	return t.outcome, err
+	return t.outcome, errors.Join(err, late())
 }
 
 // tracee is one traced process.
 type tracee struct {
 	outcome
 
-	leader, at int
-	interfere  interference
-	onExit     map[int]func() error // by thread: what to do as its call returns
+	leader    int
+	at        place
+	interfere interference
+	seen      map[point]int        // how many of each kind were reached
+	onExit    map[int]func() error // by thread: what to do as its call returns
 }
 
 func (t *tracee) follow() error {
@@ -129,12 +152,24 @@ func (t *tracee) call(tid int) error {
 	if !ok {
 		return nil
 	}
+	if then := effects[p.name]; then != "" && t.interfere.after {
+		t.onExit[tid] = func() error { return t.reach(tid, point{then, p.on}) }
+	}
+	return t.reach(tid, p)
+}
+
+// effects are the calls that somebody else acts on, with what they are called
+// once they have been made.
+var effects = map[string]string{"send": "sent", "exec": "started"}
+
+func (t *tracee) reach(tid int, p point) error {
 	t.points = append(t.points, p)
-	if len(t.points)-1 != t.at {
+	t.seen[p]++
+	if (place{p, t.seen[p] - 1}) != t.at {
 		return nil
 	}
 	t.hit = true
-	return t.interfere(t, tid)
+	return t.interfere.do(t, tid)
 }
 
 // syscallInfo is struct ptrace_syscall_info of ptrace(2), at the entry of a call.
@@ -173,7 +208,41 @@ func entered(tid int) (point, bool) {
 	// The runtime wakes its poller through a descriptor of its own; how often
 	// is chance, and nobody outside sees it.
 	inside := strings.HasPrefix(on, "anon_inode:") || strings.HasPrefix(on, "/memfd:") || on == os.DevNull
+	if name == "write" && strings.HasPrefix(on, "socket:") {
+		what := request(tid, info.args[1], info.args[2])
+		return point{"send", what}, err == nil && what != metadata
+	}
 	return point{name, kindOf(on)}, err == nil && !inside
+}
+
+var (
+	action = regexp.MustCompile(`\bAction=(\w+)`)
+	verb   = regexp.MustCompile(`^(GET|PUT|POST) (/latest)?`)
+)
+
+// metadata is asked by several threads at once, and asking changes nothing.
+const metadata = "metadata"
+
+// request names what is in a buffer that goes to a socket: an action of EC2, or
+// the verb of HTTP.
+func request(tid int, at, size uint64) string {
+	buffer := make([]byte, min(size, 4096))
+	local := unix.Iovec{Base: &buffer[0]}
+	local.SetLen(len(buffer))
+	n, err := unix.ProcessVMReadv(tid, []unix.Iovec{local}, []unix.RemoteIovec{{Base: uintptr(at), Len: len(buffer)}}, 0)
+	if err != nil {
+		return "socket"
+	}
+	if found := action.FindSubmatch(buffer[:n]); found != nil {
+		return string(found[1])
+	}
+	if found := verb.FindSubmatch(buffer[:n]); found != nil {
+		if len(found[2]) > 0 {
+			return metadata
+		}
+		return string(found[1])
+	}
+	return "socket"
 }
 
 // kindOf leaves out what differs from run to run.

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"reconciler/test/packages"
 )
 
 // root is the repository.
@@ -46,17 +48,8 @@ func need(t *testing.T, program string) {
 	t.Skipf("%s is not installed", program)
 }
 
-// nfpm installs the packager at the version that the Makefile names.
-var nfpm = sync.OnceValues(func() (string, error) {
-	cmd := exec.Command("make", "--no-print-directory", "nfpm")
-	cmd.Dir = root
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("make nfpm: %w: %s", err, out)
-	}
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	return lines[len(lines)-1], nil
-})
+// nfpm installs the packager, once.
+var nfpm = sync.OnceValues(func() (string, error) { return packages.Packager(root) })
 
 // tree is a copy of the repository, so that all packages come from the same
 // files although somebody may be working on them.
@@ -76,7 +69,9 @@ func inCopy(m *testing.M) int {
 
 func copyTree(t *testing.T) {
 	t.Helper()
-	run(t, nil, "sh", "-c", `tar -cf - --exclude=./.git --exclude=./.tools --exclude=./bin --exclude=./dist . | tar -xf - -C "$1"`, "sh", tree)
+	if err := packages.Copy(root, tree); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // build makes the packages for amd64 and gives the paths of .deb and .rpm.
@@ -86,19 +81,11 @@ func build(t *testing.T, from, version string, env ...string) (deb, rpm string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	env = append(env, "NFPM="+packager, "OUT="+dir, "PKG_VERSION="+version, "SOURCE_DATE_EPOCH=1700000000")
-	run(t, env, "sh", "-c", `cd "$1" && sh deploy/packaging/build.sh amd64`, "sh", from)
-	return one(t, dir, "*.deb"), one(t, dir, "*.rpm")
-}
-
-func one(t *testing.T, dir, pattern string) string {
-	t.Helper()
-	found, err := filepath.Glob(filepath.Join(dir, pattern))
-	if err != nil || len(found) != 1 {
-		t.Fatalf("%s in %s: %v (%v), want one", pattern, dir, found, err)
+	deb, rpm, err = packages.Build(packager, from, t.TempDir(), version, env...)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return found[0]
+	return deb, rpm
 }
 
 // first is the package that several tests look at.

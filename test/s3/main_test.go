@@ -24,7 +24,7 @@ import (
 
 // patience is how long a test waits for what must come. It bounds a failure and
 // measures nothing.
-const patience = 40 * time.Second
+const patience = 3 * time.Minute
 
 const (
 	bucketName = "bans"
@@ -193,7 +193,7 @@ func (g *gateway) compacted(t testing.TB, prefix string) bool {
 // eventually waits until the condition holds.
 func eventually(t testing.TB, sentence string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !holds(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("this did not come to be: %s", sentence)
 		}
