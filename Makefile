@@ -32,7 +32,7 @@ test-deps: ## install the programs that tests drive; says what is left out
 	sh scripts/deps.sh
 
 e2e: ## run the end-to-end tests of the built program
-	$(GO) test -race -count=1 -tags e2e ./test/...
+	$(GO) test -race -count=1 -p 1 -timeout 40m -tags e2e ./test/...
 
 lint: ## check format, vet, golangci-lint and staticcheck
 	GO="$(GO)" GOLANGCI_LINT=$(GOLANGCI_LINT) STATICCHECK=$(STATICCHECK) TOOLS="$(TOOLS)" sh scripts/lint.sh $(PKG)

@@ -1,15 +1,16 @@
 #!/bin/sh
 # Installs the programs that the firewall tests and the demonstration need:
-# iptables, ipset, nftables, iproute2, fail2ban, sqlite3, rpm, systemd and
-# versitygw, or those named as arguments. Only what is missing is installed, with apt-get or dnf, as root or
-# through sudo where that asks no password; versitygw, an S3 server, is built from
-# its Go module into .tools/bin.
+# iptables, ipset, nftables, iproute2, fail2ban, sqlite3, rpm, systemd, nspawn,
+# debootstrap, and versitygw, or those named as arguments. Only what is
+# missing is installed, with apt-get or dnf, as root or through sudo where that
+# asks no password; versitygw, an S3 server, is built from its Go module into
+# .tools/bin.
 #
 # What cannot be had is named, with what is left out for it. The exit status is
 # 0 all the same, so that the other tests run; with CI=true it is 1.
 set -eu
 
-[ $# -gt 0 ] || set -- iptables ipset nftables iproute2 fail2ban sqlite3 rpm systemd versitygw
+[ $# -gt 0 ] || set -- iptables ipset nftables iproute2 fail2ban sqlite3 rpm systemd nspawn debootstrap versitygw
 
 # System programs are not on everybody's path.
 tools=$(cd "$(dirname "$0")/.." && pwd)/.tools/bin
@@ -28,9 +29,11 @@ programs_of() {
 	sqlite3) echo sqlite3 ;;
 	rpm) echo rpm ;;
 	systemd) echo systemd-analyze ;;
+	nspawn) echo systemd-nspawn ;;
+	debootstrap) echo debootstrap ;;
 	versitygw) echo versitygw ;;
 	*)
-		echo "deps: unknown name '$1'; known are iptables ipset nftables iproute2 fail2ban sqlite3 rpm systemd versitygw" >&2
+		echo "deps: unknown name '$1'; known are iptables ipset nftables iproute2 fail2ban sqlite3 rpm systemd nspawn debootstrap versitygw" >&2
 		exit 2
 		;;
 	esac
@@ -46,6 +49,7 @@ left_out() {
 	sqlite3) echo "the tests of importing" ;;
 	rpm) echo "the test of what the .rpm holds" ;;
 	systemd) echo "the test of the unit's exposure" ;;
+	nspawn | debootstrap) echo "the test that boots a whole bastion" ;;
 	versitygw) echo "the tests with a real S3 server, and the demo's second act" ;;
 	esac
 }
@@ -56,6 +60,7 @@ package_of() {
 	dnf:iptables) echo iptables-nft ;;
 	dnf:iproute2) echo iproute ;;
 	dnf:sqlite3) echo sqlite ;;
+	*:nspawn) echo systemd-container ;;
 	*) echo "$2" ;;
 	esac
 }

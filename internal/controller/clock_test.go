@@ -67,13 +67,12 @@ var steps = map[string]time.Duration{
 var bubbleBegins = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // startBy starts the daemon under a clock of its own.
-func (w *world) startBy(c *wallClock) *Loop {
+func (w *world) startBy(c *wallClock) {
 	w.t.Helper()
 	l := w.loop(true)
 	l.Now, l.Cloud.Now = c.now, c.now
 	l.Backend.(*apply.Host).Now = c.now
 	w.startLoop(l)
-	return l
 }
 
 // banBy appends a ban that a writer on this machine makes, permanent with 0.

@@ -13,7 +13,7 @@ func TestAClockThatIsSetEndsBansByTheNewTime(t *testing.T) {
 	for _, by := range []time.Duration{20 * time.Minute, time.Hour, -time.Hour, -24 * time.Hour} {
 		for _, down := range []bool{false, true} {
 			t.Run(fmt.Sprintf("by %v/down=%t", by, down), func(t *testing.T) {
-				inWorld(t, func(t *testing.T, w *world) {
+				inWorld(t, func(_ *testing.T, w *world) {
 					var c wallClock
 					w.startBy(&c)
 					w.banBy(&c, forEver, 0)
@@ -57,7 +57,7 @@ func TestAClockThatIsSetEndsBansByTheNewTime(t *testing.T) {
 func TestAClockThatIsSetWhileTheDaemonIsDeadOpensNoGap(t *testing.T) {
 	for _, by := range []time.Duration{time.Hour, -time.Hour} {
 		t.Run(by.String(), func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
+			inWorld(t, func(_ *testing.T, w *world) {
 				var c wallClock
 				w.startBy(&c)
 				w.banBy(&c, tenDays, 3*time.Hour)
@@ -83,7 +83,7 @@ func TestAClockThatIsSetWhileTheDaemonIsDeadOpensNoGap(t *testing.T) {
 func TestWhatIsRecordedUnderAWrongClockDoesNoHarmLater(t *testing.T) {
 	for _, ahead := range []time.Duration{24 * time.Hour, 80 * 365 * 24 * time.Hour} {
 		t.Run(ahead.String(), func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
+			inWorld(t, func(_ *testing.T, w *world) {
 				var c wallClock
 				w.startBy(&c)
 				w.banBy(&c, tenDays, 240*time.Hour)
@@ -119,7 +119,7 @@ func TestWhatIsRecordedUnderAWrongClockDoesNoHarmLater(t *testing.T) {
 // A quota that was learned while the clock was ahead is tried again after a
 // restart, and not only when that time has come.
 func TestAQuotaThatWasLearnedInTheFutureIsTriedAgain(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
+	inWorld(t, func(_ *testing.T, w *world) {
 		var c wallClock
 		c.step(24 * time.Hour)
 		w.sim.SetQuota(10)

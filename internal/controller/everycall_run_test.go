@@ -97,7 +97,7 @@ func (s situation) ban(v *everyWatch, lasts time.Duration, list []netip.Prefix) 
 	}
 	v.mu.Unlock()
 	if len(list) > 0 {
-		v.world.ban(lasts, texts(list)...)
+		v.ban(lasts, texts(list)...)
 	}
 }
 

@@ -126,7 +126,7 @@ func (v *everyWatch) effective(c ec2sim.Call, id string, after []ec2sim.Entry) {
 		return
 	}
 	for _, e := range after {
-		if _, shadowed := shadowOf(after, e); !e.Egress && !e.Allow && e.Number == number(c) && shadowed {
+		if !e.Egress && !e.Allow && e.Number == number(c) && shadowed(after, e) {
 			v.trouble("%s wrote rule %d, which a lower allow overrules", c.Action, e.Number)
 		}
 	}

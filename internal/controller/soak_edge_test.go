@@ -23,15 +23,11 @@ func blockedAtEdge(entries []ec2sim.Entry, p netip.Prefix) bool {
 	return false
 }
 
-// shadowOf gives the allow that overrules an entry.
-func shadowOf(entries []ec2sim.Entry, of ec2sim.Entry) (ec2sim.Entry, bool) {
-	i := slices.IndexFunc(entries, func(e ec2sim.Entry) bool {
+// shadowed says that an allow overrules an entry.
+func shadowed(entries []ec2sim.Entry, of ec2sim.Entry) bool {
+	return slices.ContainsFunc(entries, func(e ec2sim.Entry) bool {
 		return !e.Egress && e.Allow && e.Number < of.Number && e.Prefix.Overlaps(of.Prefix)
 	})
-	if i < 0 {
-		return ec2sim.Entry{}, false
-	}
-	return entries[i], true
 }
 
 // blockedByWider says that a wider ban, which ends no earlier, is wanted.

@@ -113,7 +113,7 @@ func (s *soakWatch) sticky(c ec2sim.Call, gone ec2sim.Entry, after []ec2sim.Entr
 	if !wanted || blockedAtEdge(after, gone.Prefix) || blockedByWider(s.model, gone.Prefix, until) {
 		return
 	}
-	if _, shadowed := shadowOf(after, gone); shadowed {
+	if shadowed(after, gone) {
 		return
 	}
 	s.breach("%s took %s out of the ACL, which is banned until %s", c.Action, gone.Prefix, until.UTC().Format(time.DateTime))

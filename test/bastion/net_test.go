@@ -136,13 +136,23 @@ func dialIn(ctx context.Context, ns *os.File, dialer net.Dialer, to netip.AddrPo
 	return a.conn, a.err
 }
 
-// knockTime is how long a connect may take: here it takes a millisecond, or
-// somebody drops the packets.
-const knockTime = 700 * time.Millisecond
+// How long a connect may take. Here it takes a millisecond, or somebody drops the
+// packets: who is expected to be stopped waits for a short time, who is expected
+// to get in for as long as a busy machine may need.
+const (
+	knockTime = 700 * time.Millisecond
+	entryTime = 10 * time.Second
+)
 
-// knock says whether the bastion takes a connection from an address.
-func (n *internet) knock(from netip.Addr) error {
-	conn, err := n.dial(context.Background(), from, port(from), knockTime)
+// knock says whether the bastion takes a connection from an address that is to
+// be stopped.
+func (n *internet) knock(from netip.Addr) error { return n.try(from, knockTime) }
+
+// enter says whether the bastion takes a connection from an address that is free.
+func (n *internet) enter(from netip.Addr) error { return n.try(from, entryTime) }
+
+func (n *internet) try(from netip.Addr, timeout time.Duration) error {
+	conn, err := n.dial(context.Background(), from, port(from), timeout)
 	if err != nil {
 		return err
 	}

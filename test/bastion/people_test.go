@@ -25,7 +25,7 @@ const sshTime = 30 * time.Second
 
 // login tries a password up to so many times, in one connection.
 func (n *internet) login(from netip.Addr, user string, tries int) error {
-	conn, err := n.dial(context.Background(), from, port(from), knockTime)
+	conn, err := n.dial(context.Background(), from, port(from), entryTime)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ const (
 
 // work logs in with the key and types until the session is ended.
 func (n *internet) work(from netip.Addr, who *identity) (*session, error) {
-	conn, err := n.dial(context.Background(), from, port(from), knockTime)
+	conn, err := n.dial(context.Background(), from, port(from), entryTime)
 	if err != nil {
 		return nil, fmt.Errorf("a friend at %s connects: %w", from, err)
 	}

@@ -16,10 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	suite        = "bookworm"
-	debianMirror = "http://deb.debian.org/debian"
-)
+const suite = "bookworm"
 
 // inside is what the bastion has installed before our package comes.
 var inside = []string{
@@ -79,7 +76,11 @@ func bootstrap(root string) error {
 	if err := os.WriteFile(settings, []byte(lean), 0o644); err != nil {
 		return err
 	}
-	cmd := exec.Command("debootstrap", "--variant=minbase", "--include="+strings.Join(inside, ","), suite, part, mirror())
+	args := []string{"--variant=minbase", "--include=" + strings.Join(inside, ","), suite, part}
+	if address := mirror(); address != "" { // else debootstrap has one of its own
+		args = append(args, address)
+	}
+	cmd := exec.Command("debootstrap", args...)
 	cmd.Env = append(os.Environ(), proxy()...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		tail := out[max(0, len(out)-2000):]
@@ -93,11 +94,11 @@ func bootstrap(root string) error {
 	return os.Rename(part, root)
 }
 
-// mirror gives the mirror of Debian that this machine's apt uses.
+// mirror gives the mirror of Debian that this machine's apt uses, if it does.
 func mirror() string {
 	out, err := exec.Command("apt-get", "indextargets", "--format", "$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI)").Output()
 	if err != nil {
-		return debianMirror
+		return ""
 	}
 	lines := bufio.NewScanner(bytes.NewReader(out))
 	for lines.Scan() {
@@ -106,7 +107,7 @@ func mirror() string {
 			return f[3]
 		}
 	}
-	return debianMirror
+	return ""
 }
 
 // proxy gives apt's proxy in the form that debootstrap's downloader takes.

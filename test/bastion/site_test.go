@@ -146,7 +146,7 @@ func (s *site) judge(t *testing.T, made []ec2sim.Call, calls int) {
 		t.Error(err)
 	}
 	for _, a := range slices.Concat(innocents, friends) {
-		if err := s.net.knock(a); err != nil {
+		if err := s.net.enter(a); err != nil {
 			t.Errorf("%s, who attacked nobody, does not get in: %v", a, err)
 		}
 	}

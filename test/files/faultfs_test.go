@@ -19,7 +19,7 @@ import (
 // fault is what a disk does wrong. An operation is hit when its kind and its
 // file match; empty means any.
 type fault struct {
-	Ops   []string      // such as "write"; see operations
+	Ops   []string      // such as "write", see the methods
 	Name  string        // the last part of the file's path, or of a new file's name
 	Errno syscall.Errno // what the operation ends with
 	Short bool          // writes take the first half instead, and tell so
@@ -100,13 +100,6 @@ func (d *disk) heal() (hits int) {
 	hits = d.hits
 	d.fault, d.match, d.hits, d.calls = nil, 0, 0, nil
 	return hits
-}
-
-// hit says how many operations have been hit since the fault began.
-func (d *disk) hit() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.hits
 }
 
 // trail gives all operations since the last arm or heal.

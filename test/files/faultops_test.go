@@ -6,13 +6,9 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// operations are those that a fault can hit. The kernel asks for them as a
+// Each of these operations can meet a fault. The kernel asks for them as a
 // process opens, reads, writes, locks and renames; flock itself stays in the
 // kernel.
-var operations = []string{
-	"lookup", "getattr", "setattr", "mkdir", "unlink", "rename", "create", "open", "read", "lseek",
-	"write", "flush", "fsync", "fallocate", "opendir", "readdir", "fsyncdir", "statfs",
-}
 
 func (d *disk) Lookup(cancel <-chan struct{}, header *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
 	if status, hit := d.fails("lookup", header.NodeId, name); hit {

@@ -36,8 +36,8 @@ func TestTheSameSourceGivesTheSameBytesAnywhere(t *testing.T) {
 	need(t, "dpkg-deb")
 	built(t)
 	elsewhere := filepath.Join(t.TempDir(), "another", "place")
-	run(t, nil, "sh", "-c", `mkdir -p "$2" && cp -R "$1/." "$2/"`, "sh", tree, elsewhere)
-	goEnv := func(name string) string { return name + "=" + strings.TrimSpace(run(t, nil, "go", "env", name)) }
+	run(t, "sh", "-c", `mkdir -p "$2" && cp -R "$1/." "$2/"`, "sh", tree, elsewhere)
+	goEnv := func(name string) string { return name + "=" + strings.TrimSpace(run(t, "go", "env", name)) }
 	deb, rpm := build(t, elsewhere, "1.0.0", goEnv("GOCACHE"), goEnv("GOPATH"), "HOME="+t.TempDir(), "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8", "USER=somebody")
 	if !bytes.Equal(read(t, deb), first.deb) {
 		t.Error("two builds of the .deb differ")
@@ -50,19 +50,19 @@ func TestTheSameSourceGivesTheSameBytesAnywhere(t *testing.T) {
 func TestTheDebHoldsWhatAHostNeeds(t *testing.T) {
 	need(t, "dpkg-deb")
 	deb, _ := built(t)
-	list := run(t, nil, "dpkg-deb", "-c", deb)
+	list := run(t, "dpkg-deb", "-c", deb)
 	for path, mode := range files {
 		if !regexp.MustCompile(`(?m)^` + mode + ` root/root .* \.` + regexp.QuoteMeta(path) + `$`).MatchString(list) {
 			t.Errorf("the .deb does not hold %s with mode %s:\n%s", path, mode, list)
 		}
 	}
-	about := run(t, nil, "dpkg-deb", "-I", deb)
+	about := run(t, "dpkg-deb", "-I", deb)
 	for _, want := range []string{"Depends: iptables, ipset", "Recommends: fail2ban", "Architecture: amd64", "Version: 1.0.0-1"} {
 		if !strings.Contains(about, want) {
 			t.Errorf("the .deb does not say %q:\n%s", want, about)
 		}
 	}
-	if conf := run(t, nil, "dpkg-deb", "-I", deb, "conffiles"); !strings.Contains(conf, "/etc/reconciler/config.yaml") {
+	if conf := run(t, "dpkg-deb", "-I", deb, "conffiles"); !strings.Contains(conf, "/etc/reconciler/config.yaml") {
 		t.Errorf("an upgrade would overwrite the configuration; conffiles are:\n%s", conf)
 	}
 }
@@ -70,19 +70,19 @@ func TestTheDebHoldsWhatAHostNeeds(t *testing.T) {
 func TestTheRpmHoldsWhatAHostNeeds(t *testing.T) {
 	need(t, "rpm")
 	_, rpm := built(t)
-	list := run(t, nil, "rpm", "-qp", "--nosignature", "--qf", "[%{FILEMODES:perms} %{FILEUSERNAME} %{FILENAMES}\n]", rpm)
+	list := run(t, "rpm", "-qp", "--nosignature", "--qf", "[%{FILEMODES:perms} %{FILEUSERNAME} %{FILENAMES}\n]", rpm)
 	for path, mode := range files {
 		if !strings.Contains(list, mode+" root "+path+"\n") {
 			t.Errorf("the .rpm does not hold %s with mode %s:\n%s", path, mode, list)
 		}
 	}
-	if conf := run(t, nil, "rpm", "-qcp", "--nosignature", rpm); !strings.Contains(conf, "/etc/reconciler/config.yaml") {
+	if conf := run(t, "rpm", "-qcp", "--nosignature", rpm); !strings.Contains(conf, "/etc/reconciler/config.yaml") {
 		t.Errorf("an upgrade would overwrite the configuration; files of configuration are:\n%s", conf)
 	}
-	if needs := run(t, nil, "rpm", "-qRp", "--nosignature", rpm); !strings.Contains(needs, "ipset") || !strings.Contains(needs, "iptables") {
+	if needs := run(t, "rpm", "-qRp", "--nosignature", rpm); !strings.Contains(needs, "ipset") || !strings.Contains(needs, "iptables") {
 		t.Errorf("the .rpm needs only:\n%s", needs)
 	}
-	scripts := run(t, nil, "rpm", "-qp", "--nosignature", "--scripts", rpm)
+	scripts := run(t, "rpm", "-qp", "--nosignature", "--scripts", rpm)
 	for _, want := range []string{"postinstall scriptlet", "preuninstall scriptlet", "postuninstall scriptlet", "reconciler teardown"} {
 		if !strings.Contains(scripts, want) {
 			t.Errorf("the .rpm's scripts do not have %q:\n%s", want, scripts)
@@ -92,7 +92,7 @@ func TestTheRpmHoldsWhatAHostNeeds(t *testing.T) {
 
 func TestTheUnitExposesLittle(t *testing.T) {
 	need(t, "systemd-analyze")
-	said := run(t, nil, "systemd-analyze", "security", "--offline=yes", "--threshold=20", "deploy/systemd/reconciler.service")
+	said := run(t, "systemd-analyze", "security", "--offline=yes", "--threshold=20", "deploy/systemd/reconciler.service")
 	if !strings.Contains(said, "Overall exposure level") {
 		t.Errorf("systemd-analyze says:\n%s", said)
 	}
@@ -105,7 +105,7 @@ func TestTheScriptsAreAlsoRightForASimpleShell(t *testing.T) {
 	}
 	for _, e := range entries {
 		if strings.HasSuffix(e.Name(), ".sh") {
-			run(t, nil, "sh", "-n", "deploy/packaging/"+e.Name())
+			run(t, "sh", "-n", "deploy/packaging/"+e.Name())
 		}
 	}
 }
@@ -126,6 +126,6 @@ func TestTerraformGrantsWhatThePolicyGrantsAndNoMore(t *testing.T) {
 		t.Errorf("Terraform grants %v, the policy %v", got, want)
 	}
 	if _, err := exec.LookPath("terraform"); err == nil { // it comes from no distribution, so CI may not have it
-		run(t, nil, "terraform", "fmt", "-check", "-recursive", "deploy/terraform")
+		run(t, "terraform", "fmt", "-check", "-recursive", "deploy/terraform")
 	}
 }

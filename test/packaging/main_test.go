@@ -21,12 +21,10 @@ import (
 // root is the repository.
 const root = "../.."
 
-// run runs a program with variables added to its environment and gives what it
-// wrote.
-func run(t *testing.T, env []string, program string, args ...string) string {
+// run runs a program and gives what it wrote.
+func run(t *testing.T, program string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(program, args...)
-	cmd.Env = append(os.Environ(), env...)
 	cmd.Dir = root
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
