@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -33,6 +34,9 @@ failed; 3 when a removal was withheld. While the daemon runs it does this by its
 			if printErr := out.print(cmd, report); printErr != nil {
 				return errors.Join(err, printErr)
 			}
+			if n := report.Failed(); n > 0 && err == nil {
+				err = fmt.Errorf("changes that failed: %d; the table says why, and the next apply tries what is still to be done", n)
+			}
 			return failed(err, len(report.Withheld))
 		})
 	}
@@ -45,6 +49,10 @@ func locked(cmd *cobra.Command, do func(*engine) error) error {
 	if err != nil {
 		return err
 	}
+	return lockedWith(cmd, cfg, do)
+}
+
+func lockedWith(cmd *cobra.Command, cfg config.Config, do func(*engine) error) error {
 	release, err := controller.Lock(cfg.Chain)
 	if err != nil {
 		return err

@@ -99,7 +99,7 @@ func offlinePlan(cmd *cobra.Command, file, at string) (plan.Plan, error) {
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	_, _ = store.Refresh(now) // the set's warnings say what went wrong
+	_, refreshErr := store.Refresh(now)
 	limits := controller.LimitsOf(cfg)
 	for _, p := range cfg.Ignore {
 		limits.Guard.Protected = append(limits.Guard.Protected, observed.Protected{Prefix: p, Rule: "--ignore"})
@@ -109,5 +109,5 @@ func offlinePlan(cmd *cobra.Command, file, at string) (plan.Plan, error) {
 	}
 	limits.Usages = store.Usages()
 	p := plan.Compute(store.Set(now), state, limits, now)
-	return p, store.Close()
+	return p, errors.Join(refreshErr, store.Close())
 }

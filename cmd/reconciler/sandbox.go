@@ -25,6 +25,9 @@ It is no AWS: nothing leaves this machine.`,
 	cmd.Flags().StringVar(&file, "state-file", "", "keep the endpoint's state in `FILE`")
 	cmd.Flags().IntVar(&quota, "quota", 20, "rules per direction and family, the default deny counted")
 	cmd.RunE = func(*cobra.Command, []string) error {
+		if quota < 1 || quota > 40 { // 40 is the most that AWS grants
+			return fmt.Errorf("--quota %d: it is between 1 and 40", quota)
+		}
 		ctx, stop := contextOf(cmd)
 		defer stop()
 		return ec2sim.Sandbox(ctx, ec2sim.SandboxOptions{

@@ -132,7 +132,7 @@ func failed(err error, withheld int) error {
 		return err
 	}
 	if withheld > 0 {
-		return exitError{status: exitWithheld, err: fmt.Errorf("removals withheld because no record explains them: %d; `reconciler apply --force` or `reconciler confirm` lets them through", withheld)}
+		return exitError{status: exitWithheld, err: fmt.Errorf("removals withheld because no record explains them: %d; `reconciler confirm` makes the running daemon let them through, `reconciler apply --force` where none runs", withheld)}
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"reconciler/internal/controller"
 	"reconciler/internal/desired"
 	"reconciler/internal/observed"
+	"reconciler/internal/tool"
 )
 
 // teardownWait is how long a teardown waits for a running daemon to lift all.
@@ -37,7 +38,12 @@ daemon does it; without one this command does. It never asks. ` + "`reconciler r
 		if err := a.append(desired.Record{Op: desired.OpPause, Time: time.Now()}); err != nil {
 			return err
 		}
-		err := locked(cmd, func(e *engine) error {
+		cfg, err := loadConfig(cmd)
+		if err != nil {
+			return err
+		}
+		cfg.Host = everKept(cfg.Host)
+		err = lockedWith(cmd, cfg, func(e *engine) error {
 			ctx, stop := contextOf(cmd)
 			defer stop()
 			report, err := e.loop.Once(ctx, false)
@@ -50,6 +56,24 @@ daemon does it; without one this command does. It never asks. ` + "`reconciler r
 		return err
 	}
 	return cmd
+}
+
+// everKept gives the back end whose structures are to be taken down: with --host
+// none those that an earlier setting may have left, where there are tools to see
+// them with.
+func everKept(host string) string {
+	switch {
+	case host != config.HostNone || missing("iptables-save"):
+		return host
+	case missing("ipset"):
+		return config.HostIPTables
+	}
+	return config.HostIPSet
+}
+
+func missing(program string) bool {
+	_, err := tool.Find(program)
+	return err != nil
 }
 
 // waitForDaemon waits until a running daemon has lifted everything.

@@ -16,7 +16,7 @@ var (
 	// ErrConflict: the ACL is not what the plan believed; read it again.
 	ErrConflict = errors.New("the ACL was changed by somebody else; it is read and planned again")
 	// ErrQuota: the ACL takes no more entries of this family and direction.
-	ErrQuota = errors.New("the ACL is full; the host enforces what does not fit (quota L-2AEEBF1A can be raised to 40)")
+	ErrQuota = errors.New("the ACL is full; what does not fit is left to the host (quota L-2AEEBF1A can be raised to 40)")
 	// ErrThrottled: the account's request rate is used up; back off.
 	ErrThrottled = errors.New("AWS throttles the account; it is tried again later")
 	// ErrDenied: a permission is missing; the message names it.

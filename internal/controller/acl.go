@@ -40,13 +40,12 @@ type aclActor struct {
 // compare-and-set, while replace and delete are blind.
 func (a *aclActor) cycle(ctx context.Context, o order) report {
 	r := report{target: a.id, number: o.number}
-	read := false
 	for range maxPasses {
 		if a.mustRead() {
 			if r.err = a.look(ctx); r.err != nil {
 				break
 			}
-			read = true
+			r.read = true
 		}
 		limits := a.limits(o)
 		changes, withheld := plan.ForACL(o.want, *a.picture, a.board.state().Host, limits, a.now())
@@ -54,7 +53,7 @@ func (a *aclActor) cycle(ctx context.Context, o order) report {
 		if len(changes) == 0 {
 			break
 		}
-		if !read && slices.ContainsFunc(changes, func(c plan.Change) bool { return c.Action != plan.Create }) {
+		if !r.read && slices.ContainsFunc(changes, func(c plan.Change) bool { return c.Action != plan.Create }) {
 			a.stale = true
 			continue
 		}

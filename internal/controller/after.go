@@ -15,7 +15,7 @@ import (
 func (l *Loop) after(ctx context.Context, r report) {
 	l.tell.cycle(r)
 	l.showCycle(r)
-	if errors.Is(r.err, observed.ErrACLNotFound) && l.Config.NACL[0] == config.NACLAuto {
+	if l.Config.NACL[0] == config.NACLAuto && (errors.Is(r.err, observed.ErrACLNotFound) || r.read && l.astray()) {
 		select {
 		case l.again <- struct{}{}:
 		default:
@@ -101,10 +101,8 @@ func (l *Loop) targets() []string {
 		all = append(all, plan.HostTarget)
 	}
 	all = append(all, l.limits.ACLs...)
-	if l.Config.NACL[0] != config.NACLNone {
-		for id := range l.Store.Usages() {
-			all = append(all, id)
-		}
+	for id := range l.Store.Usages() {
+		all = append(all, id)
 	}
 	return all
 }

@@ -36,6 +36,7 @@ type report struct {
 	warnings []string
 	err      error // the cycle failed as a whole or in part; it is tried again
 	took     time.Duration
+	read     bool // the target itself was looked at, not a picture of it
 }
 
 // result is one change that was tried.

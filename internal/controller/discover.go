@@ -31,6 +31,7 @@ type Cloud struct {
 	Metadata observed.MetadataAPI
 	OnEC2    bool // metadata is expected to answer
 	NACL     []string
+	Written  bool // ACLs were written to before: also with --nacl none they are to be left clean
 	Now      func() time.Time
 }
 
@@ -46,10 +47,12 @@ type Found struct {
 	Warning  string // what could not be found, though the rest stands
 }
 
-// Discover connects and finds the ACLs. With --nacl none nothing is asked of
-// EC2; metadata is read where it answers, for the ranges that it protects.
+// Discover connects and finds the ACLs. With --nacl none there are none, and
+// nothing is asked of EC2 unless some were written to before; metadata is read
+// where it answers, for the ranges that it protects.
 func (c Cloud) Discover(ctx context.Context) (Found, error) {
-	if slices.Equal(c.NACL, []string{config.NACLNone}) && !c.OnEC2 {
+	none := c.NACL[0] == config.NACLNone
+	if none && !c.OnEC2 && !c.Written {
 		return Found{}, nil
 	}
 	var f Found
@@ -57,7 +60,7 @@ func (c Cloud) Discover(ctx context.Context) (Found, error) {
 	if f.Metadata, metadataErr = c.metadata(ctx); metadataErr != nil {
 		f.Warning = fmt.Sprintf("the addresses of the VPC are not known and not protected: %v", metadataErr)
 	}
-	if c.NACL[0] == config.NACLNone {
+	if none && !c.Written {
 		return f, nil
 	}
 	if c.NACL[0] == config.NACLAuto && metadataErr != nil {
@@ -70,7 +73,10 @@ func (c Cloud) Discover(ctx context.Context) (Found, error) {
 	if f.EC2, err = c.Connect(ctx); err != nil {
 		return Found{}, err
 	}
-	if c.NACL[0] == config.NACLAuto {
+	switch {
+	case none:
+		return f, nil
+	case c.NACL[0] == config.NACLAuto:
 		return c.auto(ctx, f)
 	}
 	f.IDs = slices.Compact(slices.Sorted(slices.Values(c.NACL)))

@@ -11,7 +11,7 @@ import (
 // period is over, and after a failure with a growing pause.
 type driver struct {
 	wake    chan struct{}
-	period  time.Duration // between cycles with nothing to do
+	period  time.Duration // between two looks at the target
 	patient bool          // a wake-up during the pause after a failure waits for its end
 	cycle   func(context.Context) report
 }
@@ -43,7 +43,7 @@ func (d *driver) run(ctx context.Context, reports chan<- report) {
 	pause.Reset()
 	timer := time.NewTimer(d.period)
 	defer timer.Stop()
-	failed := false
+	failed, looked := false, time.Now()
 	for {
 		wake := d.wake
 		if failed && d.patient {
@@ -58,11 +58,14 @@ func (d *driver) run(ctx context.Context, reports chan<- report) {
 		began := time.Now()
 		r := d.cycle(ctx)
 		r.took = time.Since(began)
+		if r.read {
+			looked = time.Now()
+		}
 		if failed = r.err != nil; failed {
 			timer.Reset(pause.NextBackOff())
 		} else {
 			pause.Reset()
-			timer.Reset(d.period)
+			timer.Reset(d.untilLook(looked))
 		}
 		select {
 		case reports <- r:
@@ -70,4 +73,13 @@ func (d *driver) run(ctx context.Context, reports chan<- report) {
 			return
 		}
 	}
+}
+
+// leastWait keeps a cycle that is due and finds no reason to look from turning hot.
+const leastWait = 100 * time.Millisecond
+
+// untilLook gives the wait for the next look at the target. Cycles that trust a
+// picture must not put it off: what others break would stay broken for longer.
+func (d *driver) untilLook(looked time.Time) time.Duration {
+	return max(d.period-time.Since(looked), min(leastWait, d.period))
 }

@@ -52,6 +52,7 @@ func (a *hostActor) cycle(ctx context.Context, o order) report {
 			a.board.done(r, nil)
 			return r
 		}
+		r.read = true
 	}
 	r.warnings = a.picture.Warnings
 	r.err = a.settle(ctx, o, &r)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"reconciler/internal/apply"
-	"reconciler/internal/config"
 	"reconciler/internal/observed"
 	"reconciler/internal/plan"
 )
@@ -31,6 +30,25 @@ func (l *Loop) aclActor(id string) *aclActor {
 	return a
 }
 
+// astray says that the ACLs kept are not those of this host's subnets any more:
+// somebody has associated a subnet with another one.
+func (l *Loop) astray() bool {
+	var covered []string
+	kept := 0
+	for _, acl := range l.board.state().ACLs {
+		if !slices.Contains(l.limits.ACLs, acl.ID) {
+			continue
+		}
+		kept++
+		if !slices.ContainsFunc(l.metadata.Subnets, func(s string) bool { return slices.Contains(acl.Subnets, s) }) {
+			return true
+		}
+		covered = append(covered, acl.Subnets...)
+	}
+	return kept == len(l.limits.ACLs) && // all have been read
+		slices.ContainsFunc(l.metadata.Subnets, func(s string) bool { return !slices.Contains(covered, s) })
+}
+
 // take takes what discovery has found: which ACLs are kept, and which of those
 // written to before are to be left clean once the kept ones are in order.
 func (l *Loop) take(f Found) {
@@ -38,7 +56,7 @@ func (l *Loop) take(f Found) {
 	l.learn(f.Metadata)
 	l.limits.ACLs = f.IDs
 	l.limits.Retired, l.retiring = nil, nil
-	if f.EC2 == nil || l.Config.NACL[0] == config.NACLNone {
+	if f.EC2 == nil {
 		return
 	}
 	for _, id := range slices.Sorted(maps.Keys(l.Store.Usages())) {
@@ -121,19 +139,34 @@ func (l *Loop) keep(ctx context.Context, ids []string) {
 	}
 }
 
-// retire stops the actors of ACLs that are configured no longer once nothing
-// of ours is left in them.
-func (l *Loop) retire() {
+// clean gives the ACLs that are configured no longer and in which nothing of
+// ours is left.
+func (l *Loop) clean() (ids []string) {
 	for _, r := range l.board.latest() {
-		deleted := errors.Is(r.err, observed.ErrACLNotFound)
-		if !l.limits.Retired[r.target] || r.err != nil && !deleted || l.acls[r.target] == nil || !deleted && l.holdsOurs(r.target) {
+		if l.limits.Retired[r.target] && (l.deleted(r) || r.err == nil && !l.holdsOurs(r.target)) {
+			ids = append(ids, r.target)
+		}
+	}
+	return ids
+}
+
+// deleted says that an ACL which was to be left clean does not exist any more,
+// which is as good.
+func (l *Loop) deleted(r report) bool {
+	return l.limits.Retired[r.target] && errors.Is(r.err, observed.ErrACLNotFound)
+}
+
+// retire stops the actors of ACLs that are clean, and forgets them.
+func (l *Loop) retire() {
+	for _, id := range l.clean() {
+		if l.acls[id] == nil {
 			continue
 		}
-		if err := l.Store.ForgetUsage(r.target); err != nil {
+		if err := l.Store.ForgetUsage(id); err != nil {
 			l.tell.trouble(saving, err)
 			continue
 		}
-		l.dismiss(r.target)
+		l.dismiss(id)
 	}
 }
 

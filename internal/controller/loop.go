@@ -85,10 +85,9 @@ type keeper struct {
 
 // Timing of the loop.
 const (
-	pollEvery     = time.Second            // a look at the log with no event, and at the clock
-	gatherFor     = 100 * time.Millisecond // bursts are gathered this long after an order
-	hostGrace     = 2 * time.Second        // how long an ACL waits for the host to go first
-	protectEvery  = 10 * time.Second       // the host's own addresses are looked up again
+	pollEvery     = time.Second      // a look at the log with no event, and at the clock
+	hostGrace     = 2 * time.Second  // how long an ACL waits for the host to go first
+	protectEvery  = 10 * time.Second // the host's own addresses are looked up again
 	maintainEvery = 10 * time.Second
 )
 
@@ -100,6 +99,7 @@ func (l *Loop) init() {
 	l.reports, l.founds, l.again = make(chan report, 16), make(chan Found), make(chan struct{}, 1)
 	l.news = make(chan struct{}, 1)
 	l.metadata = l.Store.Metadata()
+	l.Cloud.Written = len(l.Store.Usages()) > 0
 	l.limits = LimitsOf(l.Config)
 }
 
@@ -137,7 +137,7 @@ func (l *Loop) loop(ctx context.Context) error {
 	defer poll.Stop()
 	defer maintain.Stop()
 	defer protect.Stop()
-	wake, gather := l.Wake, (<-chan time.Time)(nil)
+	var burst gathering
 	l.protect()
 	l.refresh(true)
 	for {
@@ -147,10 +147,14 @@ func (l *Loop) loop(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return l.Store.Save(l.Now())
-		case <-wake:
+		case <-l.Wake:
+			if burst.on() {
+				burst.more()
+				continue
+			}
 			ordered = l.refresh(false)
-		case <-gather:
-			wake, gather = l.Wake, nil
+		case <-burst.over:
+			burst.stop()
 			ordered = l.refresh(false)
 		case <-poll.C:
 			ordered = l.refresh(false)
@@ -174,7 +178,7 @@ func (l *Loop) loop(ctx context.Context) error {
 			l.after(ctx, r)
 		}
 		if ordered { // what comes within the next moment goes into the next order
-			wake, gather = nil, time.After(gatherFor)
+			burst.start()
 		}
 	}
 }

@@ -53,7 +53,10 @@ func (l *Loop) readACLs(ctx context.Context, ids []string) (acls []observed.ACL,
 		}
 		acl, err := l.found.reader()(ctx, id, l.Now())
 		if err != nil {
-			problems = append(problems, apply.Explain(err, "ec2:DescribeNetworkAcls"))
+			err = apply.Explain(err, "ec2:DescribeNetworkAcls")
+			if !l.deleted(report{target: id, err: err}) {
+				problems = append(problems, err)
+			}
 			continue
 		}
 		acls = append(acls, acl)
@@ -130,6 +133,9 @@ func (l *Loop) Once(ctx context.Context, force bool) (plan.Report, error) {
 	o.cycleACLs(ctx, found.IDs)
 	if err == nil && l.inOrder() {
 		o.cycleACLs(ctx, l.retireOld())
+		for _, id := range l.clean() {
+			o.problems = append(o.problems, l.Store.ForgetUsage(id))
+		}
 	}
 	if o.host != nil {
 		o.cycleHost(ctx)
@@ -157,7 +163,9 @@ func (o *once) publish() {
 
 func (o *once) took(r report) {
 	o.reports = append(o.reports, r)
-	o.problems = append(o.problems, r.err)
+	if !o.loop.deleted(r) {
+		o.problems = append(o.problems, r.err)
+	}
 }
 
 func (o *once) cycleHost(ctx context.Context) {

@@ -34,8 +34,9 @@ func (p *params) action() bool {
 	return v == "allow"
 }
 
-// cidr reads the one of the two CIDR parameters that is given, and masks it as
-// EC2 does.
+// cidr reads the one of the two CIDR parameters that is given. An IPv4 block is
+// masked as EC2 does (API reference, CreateNetworkAclEntry); of IPv6 nothing of
+// the kind is documented, so host bits are refused.
 func (p *params) cidr() netip.Prefix {
 	v4, has4 := p.get("CidrBlock")
 	v6, has6 := p.get("Ipv6CidrBlock")
@@ -54,7 +55,7 @@ func (p *params) cidr() netip.Prefix {
 
 func (p *params) prefix(v, name string, family func(netip.Addr) bool) netip.Prefix {
 	prefix, err := netip.ParsePrefix(v)
-	if err != nil || !family(prefix.Addr()) {
+	if err != nil || !family(prefix.Addr()) || prefix.Addr().Is6() && prefix != prefix.Masked() {
 		p.fail(badValue(v, name, "This is not a valid CIDR block."))
 		return netip.Prefix{}
 	}

@@ -47,6 +47,7 @@ func TestEntryParametersAreHeldToTheRules(t *testing.T) {
 		{"an address without length", []string{"CidrBlock=203.0.113.7"}, value},
 		{"a length past the family", []string{"CidrBlock=203.0.113.7/33"}, value},
 		{"an empty block", []string{"CidrBlock="}, value},
+		{"IPv6 with host bits", []string{"CidrBlock", "Ipv6CidrBlock=2001:db8::5/64"}, value},
 		{"IPv6 in the IPv4 parameter", []string{"CidrBlock=2001:db8::/64"}, value},
 		{"IPv4 in the IPv6 parameter", []string{"CidrBlock", "Ipv6CidrBlock=203.0.113.0/24"}, value},
 		{"a mapped address", []string{"CidrBlock", "Ipv6CidrBlock=::ffff:203.0.113.7/128"}, value},
@@ -91,7 +92,7 @@ func TestEntriesAreStoredAsGiven(t *testing.T) {
 	in.Protocol, in.PortRange = aws.String("6"), &types.PortRange{From: aws.Int32(22), To: aws.Int32(22)}
 	_, err := x.ec2.CreateNetworkAclEntry(t.Context(), in)
 	wantOK(t, err)
-	in = x.deny(4, "2001:db8::1:2/64")
+	in = x.deny(4, "2001:db8::/64")
 	in.Protocol, in.IcmpTypeCode = aws.String("58"), &types.IcmpTypeCode{Type: aws.Int32(128), Code: aws.Int32(-1)}
 	in.Egress, in.RuleAction = aws.Bool(true), types.RuleActionAllow
 	_, err = x.ec2.CreateNetworkAclEntry(t.Context(), in)

@@ -96,6 +96,10 @@ func nextPage(ctx context.Context, pages *ec2.DescribeNetworkAclsPaginator) (*ec
 // aclOf keeps the inbound entries, sorted by number: the API promises no order.
 func aclOf(raw types.NetworkAcl, now time.Time) (ACL, error) {
 	acl := ACL{ID: aws.ToString(raw.NetworkAclId), ReadAt: now}
+	for _, a := range raw.Associations {
+		acl.Subnets = append(acl.Subnets, aws.ToString(a.SubnetId))
+	}
+	slices.Sort(acl.Subnets)
 	for _, e := range raw.Entries {
 		if aws.ToBool(e.Egress) {
 			continue

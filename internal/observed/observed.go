@@ -153,6 +153,7 @@ type Doubt struct {
 // ACL is one Network ACL's inbound side.
 type ACL struct {
 	ID      string
+	Subnets []string      // whose ACL it is, sorted
 	Entries []Entry       // sorted by number, the default denies included
 	Doubts  map[int]Doubt // by rule number
 	// Refused are bans that the API rejects as malformed; no slot is tried for them.

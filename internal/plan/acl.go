@@ -75,7 +75,7 @@ func (p aclPlanner) plan() (changes, withheld []Change) {
 
 // classify parts our entries from all the others.
 func (p *aclPlanner) classify() {
-	records := observed.Records{Usages: p.limits.usages(p.acl.ID), Names: p.want.names, Dedicated: p.limits.Dedicated}
+	records := p.records()
 	for _, e := range p.acl.Entries {
 		if observed.OwnerOf(e, records) == observed.Ours {
 			p.ours = append(p.ours, held{Entry: e})
@@ -83,6 +83,11 @@ func (p *aclPlanner) classify() {
 			p.others = append(p.others, e)
 		}
 	}
+}
+
+// records gives what decides about ownership.
+func (p *aclPlanner) records() observed.Records {
+	return observed.Records{Usages: p.limits.usages(p.acl.ID), Names: p.want.names, Dedicated: p.limits.Dedicated}
 }
 
 // judge decides for each entry of ours whether it stays, and if not, why.

@@ -51,7 +51,26 @@ func Compute(want desired.Set, have observed.State, limits Limits, now time.Time
 // Examine counts what a state enforces, and says what an operator should know.
 func Examine(w *Want, have observed.State, limits Limits, now time.Time) (Summary, []string) {
 	sum := Summarise(w, have, limits, now)
-	return sum, slices.Concat(w.set.Warnings, warnings(w, have, sum, limits))
+	own := warnings(w, have, sum, limits)
+	if n := nowhere(w, have, sum, limits, now); n > 0 {
+		own = append(own, fmt.Sprintf("enforced nowhere: %d bans; `reconciler status` lists them, and with a prefix says why", n))
+	}
+	return sum, slices.Concat(w.set.Warnings, own)
+}
+
+// nowhere counts the bans that nothing enforces. A host that could not be read
+// may hold them all.
+func nowhere(w *Want, have observed.State, sum Summary, limits Limits, now time.Time) int {
+	if sum.Host.Enforced == sum.Active || have.Host == nil && !limits.NoHost {
+		return 0
+	}
+	n := 0
+	for _, b := range Locate(w, have, limits, now).Bans() {
+		if len(b.EnforcedBy) == 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // pass plans each target once and carries the changes out on the picture.

@@ -104,6 +104,7 @@ func TestWarningsTellWhatAnOperatorShouldKnow(t *testing.T) {
 		"an allow below the window leaves no number for ipv4 bans",
 		"acl-1 refuses 203.0.113.7/32: malformed",
 		"acl-1 refuses 203.0.113.8/32: malformed",
+		"enforced nowhere: 2 bans",
 	}
 	if len(p.Warnings) != len(want) {
 		t.Fatalf("the warnings are %q", p.Warnings)

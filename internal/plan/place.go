@@ -154,10 +154,19 @@ func (s *placer) settle(b desired.Ban) {
 // freeNumber gives the lowest free number of the window at which a ban of this
 // prefix would work.
 func (s *placer) freeNumber(prefix netip.Prefix) (int, bool) {
+	n, free := s.lowestFree()
+	if !free {
+		return 0, false
+	}
+	_, shadowed := s.acl.Shadow(n, prefix, s.limits.Shape)
+	return n, !shadowed // every higher number is shadowed as well
+}
+
+// lowestFree gives the lowest number of the window that nobody uses.
+func (s *placer) lowestFree() (int, bool) {
 	for n := s.limits.Window.First; n <= s.limits.Window.Last; n++ {
 		if !s.used[n] {
-			_, shadowed := s.acl.Shadow(n, prefix, s.limits.Shape)
-			return n, !shadowed // every higher number is shadowed as well
+			return n, true
 		}
 	}
 	return 0, false

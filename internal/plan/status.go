@@ -48,6 +48,9 @@ func (at Whereabouts) Bans() []BanStatus {
 func (at Whereabouts) Of(p netip.Prefix) []string {
 	places := []string{}
 	for _, acl := range at.acls {
+		if acl.retired() { // not this host's any more
+			continue
+		}
 		for _, h := range acl.ours {
 			if observed.Contains(h.Prefix, p) && acl.acl.Effective(h.Entry) {
 				places = append(places, fmt.Sprintf("%s#%d", acl.acl.ID, h.Number))
@@ -61,38 +64,6 @@ func (at Whereabouts) Of(p netip.Prefix) []string {
 		places = append(places, HostTarget)
 	}
 	return places
-}
-
-// Explain says in a few lines why a prefix is blocked or not: by whom, where,
-// until when, and what would lift it.
-func (at Whereabouts) Explain(p netip.Prefix, zone *time.Location) []string {
-	var lines []string
-	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
-	for _, b := range at.touching(p) {
-		say("%s is banned by %s, %s.", b.Prefix, jailsText(b.Jails), EndText(b.Until, at.now, zone))
-		if b.Prefix != p && observed.Contains(p, b.Prefix) {
-			continue
-		}
-		say("It is lifted when that time is over, or by: reconciler unban %s", b.Prefix)
-	}
-	for _, r := range at.want.refused {
-		if r.Prefix.Overlaps(p) {
-			say("A ban of %s by %s is refused: it %s.", r.Prefix, jailsText(r.Jails), r.Why)
-		}
-	}
-	if reason, ok := at.want.lifted(p); ok && len(at.touching(p)) == 0 {
-		say("%s was banned; the ban was lifted: %s.", p, reason)
-	}
-	if at.want.set.Paused {
-		say("Everything is paused: nothing is enforced until `reconciler resume`.")
-	}
-	places := at.Of(p)
-	if len(places) > 0 {
-		say("%s is blocked by %s.", p, strings.Join(places, ", "))
-	} else {
-		say("%s is not blocked as a whole anywhere.", p)
-	}
-	return lines
 }
 
 // touching gives the active bans that overlap p.

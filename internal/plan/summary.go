@@ -75,7 +75,7 @@ func summariseACL(p *aclPlanner) map[observed.Family]ACLSummary {
 
 func (p *aclPlanner) countFamily(f observed.Family) ACLSummary {
 	var s ACLSummary
-	records := observed.Records{Usages: p.limits.usages(p.acl.ID), Names: p.want.names, Dedicated: p.limits.Dedicated}
+	records := p.records()
 	for _, e := range p.others {
 		if observed.FamilyOf(e.Prefix) != f || e.Default() {
 			continue
@@ -141,7 +141,7 @@ func (p *aclPlanner) overrulesAll(n int, f observed.Family) bool {
 
 // Owners says whose each entry of an ACL is, in their order.
 func Owners(w *Want, acl observed.ACL, limits Limits) []observed.Owner {
-	records := observed.Records{Usages: limits.usages(acl.ID), Names: w.names, Dedicated: limits.Dedicated}
+	records := (&aclPlanner{acl: acl, want: w, limits: limits}).records()
 	out := make([]observed.Owner, 0, len(acl.Entries))
 	for _, e := range acl.Entries {
 		out = append(out, observed.OwnerOf(e, records))

@@ -207,6 +207,7 @@ func (t *textWriter) totals(r Report) {
 func WriteSummary(w io.Writer, s Summary, skipped []desired.LineError, warnings []string, style Style) error {
 	t := &textWriter{w: w, style: style}
 	t.summary(s)
+	t.strangers(s)
 	t.notes(skipped, warnings)
 	return t.err
 }
@@ -222,6 +223,18 @@ func (t *textWriter) summary(sum Summary) {
 		}
 	}
 	t.printf("%shost %d.\n", sep, sum.Host.Enforced)
+}
+
+// strangers counts the entries that take up room and are not bans of ours at work.
+func (t *textWriter) strangers(sum Summary) {
+	for _, id := range slices.Sorted(maps.Keys(sum.NACL)) {
+		for _, f := range observed.Families {
+			s := sum.NACL[id][f]
+			if s.Foreign+s.Unclaimed+s.Shadowed > 0 {
+				t.printf("Other entries of %s %s: %d foreign, %d unclaimed, %d of ours overruled.\n", id, f, s.Foreign, s.Unclaimed, s.Shadowed)
+			}
+		}
+	}
 }
 
 func (t *textWriter) notes(skipped []desired.LineError, warnings []string) {

@@ -23,7 +23,7 @@ import (
 
 // patience bounds every wait for something that must come; it is no measure of
 // how fast it should.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // guest is the bastion: a container with its own systemd.
 type guest struct {

@@ -1,0 +1,95 @@
+package plan
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"reconciler/internal/desired"
+	"reconciler/internal/observed"
+)
+
+// Explain says in a few lines why a prefix is blocked or not: by whom, where,
+// until when, and what would lift it.
+func (at Whereabouts) Explain(p netip.Prefix, zone *time.Location) []string {
+	var lines []string
+	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	for _, b := range at.touching(p) {
+		say("%s is banned by %s, %s.", b.Prefix, jailsText(b.Jails), EndText(b.Until, at.now, zone))
+		if b.Prefix != p && observed.Contains(p, b.Prefix) {
+			continue
+		}
+		say("It is lifted when that time is over, or by: reconciler unban %s", b.Prefix)
+	}
+	for _, r := range at.want.refused {
+		if r.Prefix.Overlaps(p) {
+			say("A ban of %s by %s is refused: it %s.", r.Prefix, jailsText(r.Jails), r.Why)
+		}
+	}
+	if reason, ok := at.want.lifted(p); ok && len(at.touching(p)) == 0 {
+		say("%s was banned; the ban was lifted: %s.", p, reason)
+	}
+	if at.want.set.Paused {
+		say("Everything is paused: nothing is enforced until `reconciler resume`.")
+	}
+	places := at.Of(p)
+	if len(places) > 0 {
+		say("%s is blocked by %s.", p, strings.Join(places, ", "))
+	} else {
+		say("%s is not blocked as a whole anywhere.", p)
+	}
+	if !at.want.set.Paused {
+		lines = append(lines, at.edges(p)...)
+	}
+	return lines
+}
+
+// edges says of each ACL what is particular: an entry of somebody else that
+// blocks the prefix, or why a ban of it is not there.
+func (at Whereabouts) edges(p netip.Prefix) []string {
+	bans := slices.DeleteFunc(at.touching(p), func(b desired.Ban) bool { return !observed.Contains(b.Prefix, p) })
+	var lines []string
+	for _, acl := range at.acls {
+		if acl.retired() {
+			continue
+		}
+		if e, ok := acl.foreignCover(p); ok {
+			lines = append(lines, acl.strange(e))
+			continue
+		}
+		if len(bans) > 0 && !slices.ContainsFunc(bans, acl.enforcesUntilEnd) {
+			lines = append(lines, acl.absence(bans[len(bans)-1]))
+		}
+	}
+	return lines
+}
+
+// strange says whose an entry is that blocks a prefix and is not ours.
+func (p *aclPlanner) strange(e observed.Entry) string {
+	if observed.OwnerOf(e, p.records()) == observed.Unclaimed {
+		return fmt.Sprintf("%s#%d looks like ours, but no record names it: `reconciler adopt %s` claims it, so that it ends.", p.acl.ID, e.Number, p.acl.ID)
+	}
+	return fmt.Sprintf("%s#%d is somebody else's: whoever made it must lift it.", p.acl.ID, e.Number)
+}
+
+// absence says why an ACL does not hold a ban, and what would change that.
+func (p *aclPlanner) absence(b desired.Ban) string {
+	if why, refused := p.acl.Refused[b.Prefix]; refused {
+		return fmt.Sprintf("%s refuses it: %s.", p.acl.ID, why)
+	}
+	s := newPlacer(p, observed.FamilyOf(b.Prefix))
+	n, ok := s.lowestFree()
+	if !ok {
+		return fmt.Sprintf("%s has no free number in the window %d-%d.", p.acl.ID, p.limits.Window.First, p.limits.Window.Last)
+	}
+	if allow, shadowed := p.acl.Shadow(n, b.Prefix, p.limits.Shape); shadowed {
+		return fmt.Sprintf("%s cannot hold it: rule %d allows %s before every free number; give that rule a number above %d.",
+			p.acl.ID, allow.Number, allow.Prefix, p.limits.Window.Last)
+	}
+	if s.full() {
+		return fmt.Sprintf("%s is full: it gets the next slot that is free, after those that end later.", p.acl.ID)
+	}
+	return fmt.Sprintf("%s does not hold it yet.", p.acl.ID)
+}
