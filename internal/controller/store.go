@@ -1,31 +1,23 @@
 package controller
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"reconciler/internal/config"
 	"reconciler/internal/desired"
 )
-
-// saveEvery is how often a changed state is saved although the log alone would
-// do, so that a restart has little to read.
-const saveEvery = 5 * time.Minute
 
 // FileStore is the Store over logs on this machine and in S3. The first log is
 // the one that commands append to; its snapshot keeps the memory as well.
 type FileStore struct {
 	mu         sync.Mutex
-	files      []*desired.File
+	files      []*localLog
 	remotes    []*remote
 	home       keeperOfMemory
 	memory     desired.Memory
@@ -35,7 +27,6 @@ type FileStore struct {
 	known      uint64                   // the folds' generations, summed, at the last Refresh
 	told       string                   // bad lines and warnings at the last Refresh
 	generation map[*desired.Fold]uint64 // of each fold at the last Set
-	loadErr    error                    // of opening, for the first Refresh to report
 	saved      uint64                   // generations at the last save
 	savedAt    time.Time
 }
@@ -72,44 +63,17 @@ func (s *FileStore) openLog(cfg config.Config, state string, first bool, now tim
 	if desired.IsAddress(state) {
 		return s.openRemote(cfg, state, first)
 	}
-	f := desired.NewFile(state)
-	f.RunDir = cfg.RunDir
-	s.files = append(s.files, f)
-	return f, s.open(f, now)
-}
-
-func (s *FileStore) open(f *desired.File, now time.Time) error {
-	if s.writing {
-		if _, err := f.Lock(); err != nil {
-			return err
-		}
-	}
-	err := f.Load(context.Background(), now, s.writing)
-	if errors.Is(err, desired.ErrUnavailable) && !unsafe(err) {
-		s.loadErr = errors.Join(s.loadErr, err)
-		return nil
-	}
-	return err
-}
-
-// unsafe says that the log must not be trusted, which an operator has to mend.
-func unsafe(err error) bool {
-	for _, e := range []error{desired.ErrSymlink, desired.ErrNotRegular, desired.ErrOwner, desired.ErrWorldWritable, fs.ErrPermission} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+	return s.openLocal(cfg, state, now)
 }
 
 // Refresh takes what was appended. The error joins those of all logs.
 func (s *FileStore) Refresh(now time.Time) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	errs := []error{s.loadErr}
-	s.loadErr = nil
+	var errs []error
 	for _, f := range s.files {
-		_, err := f.Refresh(context.Background(), now)
+		err := f.refresh(now)
+		s.keep(f, err, now)
 		errs = append(errs, err)
 	}
 	for _, r := range s.remotes {
@@ -162,61 +126,6 @@ func (s *FileStore) Forget(lifted []netip.Prefix) {
 	}
 }
 
-// Maintain moves spooled records into their log, compacts logs that have grown,
-// and saves a state that has changed for a while.
-func (s *FileStore) Maintain(now time.Time) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var errs []error
-	for _, f := range s.files {
-		if f.Health().Spooled > 0 {
-			_, err := f.DrainSpool(context.Background())
-			errs = append(errs, err)
-		}
-		if stored(f.Path) >= s.compactAt && f.Health().Lines > 0 {
-			_, err := f.Compact(s.memory, now)
-			errs = append(errs, err)
-			s.savedAt = now
-		}
-	}
-	if s.known != s.saved && now.Sub(s.savedAt) >= saveEvery {
-		errs = append(errs, s.save(now))
-	}
-	return errors.Join(errs...)
-}
-
-// stored gives the bytes that a log takes on the disk, without the hole that a
-// compaction leaves where the file system cannot cut; 0 when it is not there.
-func stored(path string) int64 {
-	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
-		return 0
-	}
-	return min(st.Size, st.Blocks*512)
-}
-
-// Save makes the state durable.
-func (s *FileStore) Save(now time.Time) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.save(now)
-}
-
-func (s *FileStore) save(now time.Time) error {
-	var errs []error
-	for _, f := range s.files {
-		errs = append(errs, f.SaveSnapshot(s.memory, now))
-	}
-	for _, r := range s.remotes {
-		errs = append(errs, r.Save(now))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	s.saved, s.savedAt = s.known, now
-	return nil
-}
-
 // Dirs gives the directories in which a change means news.
 func (s *FileStore) Dirs() []string {
 	var dirs []string
@@ -254,5 +163,9 @@ func ReadSet(w config.Writing, now time.Time) (desired.Set, error) {
 	if err != nil {
 		return desired.Set{}, err
 	}
-	return s.Set(now), errors.Join(s.loadErr, s.Close())
+	errs := []error{s.Close()}
+	for _, f := range s.files {
+		errs = append(errs, f.opened)
+	}
+	return s.Set(now), errors.Join(errs...)
 }

@@ -49,6 +49,7 @@ type File struct {
 	incident string   // why the log is not what it was; until the next snapshot
 	newest   time.Time
 	snapID   unix.Stat_t
+	saved    bool  // there is a snapshot of this state, or of an earlier one
 	unknown  error // why the snapshot that is there was not read
 	err      error // of the last Load or Refresh
 }
@@ -151,7 +152,7 @@ func (f *File) load(now time.Time, create bool) error {
 func (f *File) forget() {
 	f.fold, f.memory = NewFold(), Memory{}
 	f.inode, f.tail, f.hash, f.recoverUntil, f.intent = 0, tail{}, "", 0, nil
-	f.start, f.spool = cursor{}, spool{}
+	f.start, f.spool, f.saved = cursor{}, spool{}, false
 	f.bad, f.badTotal, f.torn = nil, 0, tornLine{}
 	f.warnings, f.incident, f.newest, f.snapID = nil, "", time.Time{}, unix.Stat_t{}
 }

@@ -114,6 +114,7 @@ func (f *File) loadSnapshot() (bool, error) {
 // adopt goes on from a snapshot.
 func (f *File) adopt(snap *snapshot) {
 	h := snap.header
+	f.saved = true
 	f.fold, f.memory, f.intent = snap.fold, h.Memory, h.Intent
 	f.tail.offset, f.tail.line, f.hash = h.Cursor.Offset, h.Cursor.Line, h.Cursor.Hash
 	f.recoverUntil, f.inode = h.Cursor.RecoverUntil, h.Cursor.Inode
@@ -145,6 +146,18 @@ func (f *File) SaveSnapshot(mem Memory, now time.Time) error {
 	return f.save(mem, now, f.intent)
 }
 
+// Keep saves the state as SaveSnapshot does, and goes on telling what happened
+// to the log: nobody may have looked yet.
+func (f *File) Keep(mem Memory, now time.Time) error {
+	incident := f.incident
+	err := f.SaveSnapshot(mem, now)
+	f.incident = incident
+	return err
+}
+
+// Saved says that a snapshot holds the state, or an earlier one.
+func (f *File) Saved() bool { return f.saved }
+
 func (f *File) save(mem Memory, now time.Time, i *intent) error {
 	if f.lock == nil {
 		return fmt.Errorf("saving %s: %w", f.snapPath(), ErrNotLocked)
@@ -167,7 +180,7 @@ func (f *File) save(mem Memory, now time.Time, i *intent) error {
 	if err := writeSnapshot(f.snapPath(), snap); err != nil {
 		return fmt.Errorf("saving %s: %w", f.snapPath(), err)
 	}
-	f.memory = mem
+	f.memory, f.saved = mem, true
 	f.incident = ""
 	return nil
 }
