@@ -9,6 +9,22 @@ import (
 // errSkip says that a record is not meant for this host.
 var errSkip = errors.New("not for this host")
 
+// ordering says what puts records in order.
+type ordering int
+
+const (
+	byLine ordering = iota // their places
+	byTime                 // their times, as in content that was replaced
+	// byID takes the places of records that have an id, as those that are known
+	// drop out, and the times of all others.
+	byID
+)
+
+// recovers says that the time of a record counts and not its place.
+func (o ordering) recovers(rec Record) bool {
+	return o == byTime || o == byID && rec.ID.Writer == ""
+}
+
 // intake folds the lines of one object and of the spool that goes to it, and
 // keeps what is wrong with them.
 type intake struct {
@@ -21,7 +37,7 @@ type intake struct {
 }
 
 // line folds one line. A record that comes from a torn line is taken too.
-func (n *intake) line(place LineError, line []byte, tooLong, recovered bool, readAt time.Time) {
+func (n *intake) line(place LineError, line []byte, tooLong bool, order ordering, readAt time.Time) {
 	if tooLong {
 		n.report(place, fmt.Errorf("the line is longer than %d bytes and was skipped", maxLine))
 		return
@@ -31,7 +47,7 @@ func (n *intake) line(place LineError, line []byte, tooLong, recovered bool, rea
 	}
 	rec, err := n.parser.Parse(line)
 	if err == nil {
-		n.record(place, rec, recovered, readAt)
+		n.record(place, rec, order, readAt)
 		return
 	}
 	found := salvage(&n.parser, line)
@@ -40,14 +56,14 @@ func (n *intake) line(place LineError, line []byte, tooLong, recovered bool, rea
 	}
 	n.report(place, err)
 	for _, rec := range found {
-		n.record(place, rec, recovered, readAt)
+		n.record(place, rec, order, readAt)
 	}
 }
 
-func (n *intake) record(place LineError, rec Record, recovered bool, readAt time.Time) {
+func (n *intake) record(place LineError, rec Record, order ordering, readAt time.Time) {
 	err := n.admit(&rec)
 	if err == nil {
-		err = n.fold.apply(rec, readAt, recovered)
+		err = n.fold.apply(rec, readAt, order.recovers(rec))
 	}
 	switch {
 	case errors.Is(err, errSkip):

@@ -78,6 +78,6 @@ func (r *outboxReader) take(l *objectLog, place LineError, line []byte, tooLong 
 	}
 	for _, rec := range b.records {
 		r.lag += int64(len(line)) + 1
-		l.intake.record(place, rec, false, now)
+		l.intake.record(place, rec, byLine, now)
 	}
 }

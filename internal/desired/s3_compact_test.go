@@ -11,7 +11,8 @@ import (
 )
 
 // sharedHistory draws the lines of a log that several hosts wrote, whose clock
-// runs forward, and whose records all have ids.
+// runs forward, and whose records all have ids. A ban may be stamped with the
+// time of the failure, which lies before the lines above it.
 func sharedHistory(t *rapid.T) []Record {
 	recs := rapid.SliceOfN(genRecord, 1, 25).Draw(t, "records")
 	second := int64(0)
@@ -19,6 +20,9 @@ func sharedHistory(t *rapid.T) []Record {
 		second += rapid.SampledFrom([]int64{1, 5, 20, 50000}).Draw(t, "pass")
 		recs[i].Time = at(second)
 		recs[i].Restored = false
+		if recs[i].Op == OpBan {
+			recs[i].Time = at(max(0, second-rapid.SampledFrom([]int64{0, 0, 1, 10}).Draw(t, "late")))
+		}
 		writer := rapid.SampledFrom([]string{"g.spool.1", "h.spool.1", fmt.Sprintf("g.%d", i)}).Draw(t, "writer")
 		recs[i].ID = ID{Writer: writer, Seq: uint64(i) + 1}
 	}

@@ -77,7 +77,8 @@ func (l *objectLog) admit(rec *Record) error {
 }
 
 // take folds the content of the object. Content that goes on where the known
-// one ended is folded in order, any other by the times of its records.
+// one ended is folded in order, and so is what is new in a compacted one: it
+// keeps the order of the lines. Any other goes by the times of its records.
 func (l *objectLog) take(o Object, now time.Time) {
 	if o.Tag == l.cursor.Tag && o.Tag != "" {
 		l.confirm(now)
@@ -102,13 +103,23 @@ func (l *objectLog) take(o Object, now time.Time) {
 		l.incident = fmt.Sprintf("%s is not the log that was read before: the bans of before are kept, "+
 			"and to lift them: reconciler unban -- PREFIX", l.name)
 	}
-	// What waits in the spool is folded already, though it comes later in the
-	// object: what others write meanwhile is put in its place by its time.
-	l.read(o, from, kind != appended || l.waiting(), now)
+	l.read(o, from, l.orderOf(kind), now)
 	l.confirm(now)
 }
 
-func (l *objectLog) read(o Object, from objectCursor, recovered bool, now time.Time) {
+func (l *objectLog) orderOf(kind content) ordering {
+	switch {
+	// What waits in the spool is folded already, though it comes later in the
+	// object: what others write meanwhile is put in its place by its time.
+	case kind == replaced || l.waiting():
+		return byTime
+	case kind == compacted:
+		return byID
+	}
+	return byLine
+}
+
+func (l *objectLog) read(o Object, from objectCursor, order ordering, now time.Time) {
 	readAt := now
 	if !o.Modified.IsZero() {
 		readAt = o.Modified
@@ -116,7 +127,7 @@ func (l *objectLog) read(o Object, from objectCursor, recovered bool, now time.T
 	t := tail{offset: from.Offset, line: from.Lines}
 	// Reading from memory cannot fail.
 	_ = t.read(bytes.NewReader(o.Body), func(line []byte, _ int64, number int, tooLong bool) {
-		l.intake.line(LineError{Source: l.name, Line: number}, line, tooLong, recovered, readAt)
+		l.intake.line(LineError{Source: l.name, Line: number}, line, tooLong, order, readAt)
 	})
 	l.cursor = objectCursor{
 		Name: l.name, Tag: o.Tag, Size: int64(len(o.Body)), Offset: t.offset, Lines: t.line,
@@ -207,40 +218,4 @@ func generationOf(body []byte) uint64 {
 func hashOf(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
-}
-
-// Fold, Bad, Warnings and Health make an objectLog a State.
-
-func (l *objectLog) Fold() *Fold { return l.intake.fold }
-
-func (l *objectLog) Bad() []LineError { return append([]LineError(nil), l.intake.bad...) }
-
-func (l *objectLog) Warnings() []string {
-	var all []string
-	if l.incident != "" {
-		all = append(all, l.incident)
-	}
-	if l.cursor.Offset < l.cursor.Size {
-		all = append(all, fmt.Sprintf("%s: %v", l.name, errTorn))
-	}
-	if l.delivery != nil {
-		all = append(all, l.delivery.Error())
-	}
-	for _, r := range l.outboxes {
-		if r.err != nil {
-			all = append(all, r.err.Error())
-		}
-	}
-	return all
-}
-
-func (l *objectLog) Health() Health {
-	h := Health{
-		Path: l.name, Size: l.cursor.Size, Lag: l.cursor.Size - l.cursor.Offset, Lines: l.cursor.Lines,
-		Skipped: l.intake.badTotal, Repeats: l.intake.fold.repeats, LastRecord: l.intake.newest, Read: l.cursor.Read, Err: l.err,
-	}
-	for _, r := range l.outboxes {
-		h.Spooled += r.lag
-	}
-	return h
 }

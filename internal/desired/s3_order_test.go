@@ -78,3 +78,36 @@ func TestALaterSnapshotIsNotOverwrittenByAnEarlierOne(t *testing.T) {
 		t.Errorf("on disk is %q (%v), not the later snapshot", got, err)
 	}
 }
+
+// fail2ban stamps a ban with the time of the failure, which may lie before an
+// unban that was read already.
+func TestABanThatIsStampedBeforeAnUnbanCountsThoughACompactionComesFirst(t *testing.T) {
+	for name, small := range map[string]int64{"appended": 1 << 30, "compacted": 1} {
+		t.Run(name, func(t *testing.T) {
+			bothForms(t, func(t *testing.T, address string) {
+				store := newFakeStore()
+				a, b := newStation(t, store, address, "a"), newStation(t, store, address, "b").open()
+				a.small = small
+				a.open()
+				for _, line := range []string{
+					banLine("192.0.2.1", "a", 1000), `{"op":"unban","ip":"192.0.2.1","jail":"j","host":"a","time":1010}`,
+				} {
+					a.record(line)
+					a.mustTurn()
+					b.mustTurn()
+				}
+				a.record(banLine("192.0.2.1", "a", 1009))
+				for range 30 { // so that a compaction is worth it
+					a.record(banLine("192.0.2.2", "a", 1011))
+				}
+				a.mustTurn()
+				b.mustTurn()
+				a.wants("the writer", "192.0.2.1 192.0.2.2")
+				b.wants("the reader", "192.0.2.1 192.0.2.2")
+				c := newStation(t, store, address, "c").open()
+				c.mustTurn()
+				c.wants("a reader that comes later", "192.0.2.1 192.0.2.2")
+			})
+		})
+	}
+}
