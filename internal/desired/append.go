@@ -113,8 +113,11 @@ func writeLines(file *os.File, data []byte) error {
 	if n < len(data) {
 		return &fs.PathError{Op: "write", Path: file.Name(), Err: io.ErrShortWrite}
 	}
-	return file.Sync()
+	return syncFile(file)
 }
+
+// syncFile is a variable so that a test can let it fail.
+var syncFile = (*os.File).Sync
 
 // writeOnce makes one call of write(2), where os.File.Write may make several.
 func writeOnce(fd int, data []byte) (int, error) {

@@ -66,8 +66,9 @@ func (o *Outbox) Append(ctx context.Context, recs ...Record) error {
 	return nil
 }
 
-// write leaves nothing behind when there is no room: the records go elsewhere
-// then, under other ids.
+// write leaves behind what it has written when it fails: somebody may have read
+// it, and the next record in its place would take an id that is used. The records
+// go elsewhere then, under other ids; twice does no harm.
 func (o *Outbox) write(file *os.File, recs []Record) error {
 	_, size, err := inodeOf(file)
 	if err != nil {
@@ -77,10 +78,7 @@ func (o *Outbox) write(file *os.File, recs []Record) error {
 	if err != nil {
 		return err
 	}
-	if err = writeLines(file, data); unwritable(err) {
-		return errors.Join(err, file.Truncate(size))
-	}
-	return err
+	return writeLines(file, data)
 }
 
 // encode gives records as lines with their ids, behind a header where the file
@@ -158,9 +156,10 @@ func (o *Outbox) Pending() (int64, error) {
 type batch struct {
 	records []Record
 	bad     []LineError
-	header  int64 // bytes of lines that are no record, before the first one
-	end     int64 // offset behind the last line that was looked at
-	size    int64 // of the file
+	header  int64  // bytes of lines that are no record, before the first one
+	end     int64  // offset behind the last line that was looked at
+	size    int64  // of the file
+	sum     []byte // of the bytes before end
 }
 
 // read gives at least one record where there is one, and more while they come
@@ -188,10 +187,22 @@ func (o *Outbox) read(limit int64) (batch, error) {
 		}
 	})
 	b.size = t.size
+	if err == nil {
+		b.sum, err = sumBefore(file, b.end)
+	}
 	if err != nil {
 		return b, fmt.Errorf("reading the spool %s: %w", o.Path, err)
 	}
 	return b, nil
+}
+
+// sumBefore sums up all bytes before an offset.
+func sumBefore(src io.ReaderAt, end int64) ([]byte, error) {
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(src, 0, end)); err != nil {
+		return nil, err
+	}
+	return sum.Sum(nil), nil
 }
 
 // errNoID is about a line that nobody but a person can have written.

@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func (o *Outbox) Deliver(ctx context.Context, b Bucket, key string) (Object, err
 			return last, fmt.Errorf("delivering the spool %s: %w", o.Path, err)
 		}
 		last = written.Object
-		if err := o.drop(ctx, batch.end); err != nil {
+		if err := o.drop(ctx, batch); err != nil {
 			return last, fmt.Errorf("shortening the spool %s, whose records are delivered: %w", o.Path, err)
 		}
 		waiting -= batch.end - batch.header
@@ -48,15 +49,22 @@ func (o *Outbox) Deliver(ctx context.Context, b Bucket, key string) (Object, err
 	return last, nil
 }
 
-// drop takes the bytes before an offset out of the spool. The new file has a
-// header of its own, which goes on with the numbers. Appends wait for the lock
-// meanwhile, and then find the new file.
-func (o *Outbox) drop(ctx context.Context, end int64) error {
+// drop takes what was delivered out of the spool. The new file has a header of
+// its own, which goes on with the numbers. Appends wait for the lock meanwhile,
+// and then find the new file. Where other bytes are in its place by now, nothing
+// is cut: what is there comes next, and ids tell what the object has.
+func (o *Outbox) drop(ctx context.Context, done batch) error {
 	file, err := openLocked(ctx, o.Path, openTrusted)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	defer func() { _ = file.Close() }()
+	if sum, err := sumBefore(file, done.end); err != nil || !bytes.Equal(sum, done.sum) {
+		return err
+	}
 	_, size, err := inodeOf(file)
 	if err != nil {
 		return err
@@ -73,7 +81,7 @@ func (o *Outbox) drop(ctx context.Context, end int64) error {
 		if _, err := w.Write(append(headerLine(header, o.Now()), '\n')); err != nil {
 			return err
 		}
-		_, err := io.Copy(w, io.NewSectionReader(file, end, size-end))
+		_, err := io.Copy(w, io.NewSectionReader(file, done.end, size-done.end))
 		return err
 	})
 }
