@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -45,6 +46,49 @@ func TestHangupKeepsTheOldConfigurationWhenTheNewLogCannotBeOpened(t *testing.T)
 	p.says("the new configuration is not taken; the old one stays in force")
 	s.must("ban", "--state", s.log, "203.0.113.8")
 	p.eventually("the daemon goes on with the old log", func() bool { return s.everywhere("203.0.113.8") })
+}
+
+// A log that is no longer to be trusted leaves the daemon degraded, and a SIGHUP
+// must not make that its end.
+func TestHangupOutlivesALogThatHasBecomeUnsafe(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	p := s.start()
+	s.must("ban", "203.0.113.7")
+	p.eventually("the ban is enforced", func() bool { return s.everywhere("203.0.113.7") })
+	if err := os.Chmod(s.log, 0o646); err != nil {
+		t.Fatal(err)
+	}
+	p.says("writable by everyone")
+	p.signal(syscall.SIGHUP)
+	p.says("reload=true")
+	if err := os.Chmod(s.log, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.must("ban", "203.0.113.8")
+	p.eventually("the daemon goes on", func() bool { return s.everywhere("203.0.113.8") && s.everywhere("203.0.113.7") })
+}
+
+// The state as a whole can become unusable too: then it is tried again.
+func TestHangupOutlivesAStateThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	dir := filepath.Join(s.dir, "state")
+	s.log = filepath.Join(dir, "bans.jsonl")
+	s.env = append(s.env, "RECONCILER_STATE="+s.log)
+	p := s.start()
+	s.must("ban", "203.0.113.7")
+	p.eventually("the ban is enforced", func() bool { return s.everywhere("203.0.113.7") })
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	p.signal(syscall.SIGHUP)
+	p.says("the state cannot be opened; what is enforced stays enforced")
+	if err := os.Chmod(dir, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	s.must("ban", "203.0.113.8")
+	p.eventually("the daemon goes on", func() bool { return s.everywhere("203.0.113.8") && s.everywhere("203.0.113.7") })
 }
 
 func TestHangupMovesTheBansToANewChain(t *testing.T) {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
@@ -13,6 +15,9 @@ import (
 	"reconciler/internal/controller"
 	"reconciler/internal/metrics"
 )
+
+// reopenEvery is how often a state is tried that could not be opened any more.
+const reopenEvery = 2 * time.Second
 
 // errReload ends a turn because of a SIGHUP.
 var errReload = errors.New("the configuration is read again")
@@ -62,8 +67,8 @@ func serve(cmd *cobra.Command) error {
 		if err != nil { // a full disk, say: the log has it all, so nothing is lost
 			s.complain("the state was not saved; the log is read again instead", err)
 		}
-		if t, err = s.reload(ctx); err != nil {
-			return err
+		if t = s.reload(ctx); t == nil {
+			return nil
 		}
 	}
 }
@@ -108,8 +113,8 @@ func (s *server) run(t *turn, hup <-chan os.Signal) (again bool, err error) {
 }
 
 // reload opens the next turn: under the new configuration, or, when that cannot
-// be used, under the old one.
-func (s *server) reload(ctx context.Context) (*turn, error) {
+// be used, under the old one. It gives nil when the daemon is told to end first.
+func (s *server) reload(ctx context.Context) *turn {
 	next, err := loadConfig(s.cmd)
 	var t *turn
 	if err == nil {
@@ -117,12 +122,35 @@ func (s *server) reload(ctx context.Context) (*turn, error) {
 	}
 	if err != nil {
 		s.complain("the new configuration is not taken; the old one stays in force", err)
-		if t, err = s.open(ctx, s.cfg); err != nil {
-			return nil, err
+		if t = s.reopen(ctx); t == nil {
+			return nil
 		}
 	}
 	t.store.DoubtLearned()
-	return t, nil
+	return t
+}
+
+// reopen goes on under the configuration that was in force. The state may have
+// become unusable meanwhile; until that is mended, what is enforced stays, and
+// the daemon lives on to enforce what comes then.
+func (s *server) reopen(ctx context.Context) *turn {
+	said := ""
+	for {
+		t, err := s.open(ctx, s.cfg)
+		if err == nil {
+			return t
+		}
+		if said != err.Error() {
+			said = err.Error()
+			s.complain("the state cannot be opened; what is enforced stays enforced, and it is tried again", err)
+		}
+		notifier(newLogger(s.cmd.ErrOrStderr(), s.cfg))(daemon.SdNotifyWatchdog)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(reopenEvery):
+		}
+	}
 }
 
 // adopt opens a turn under a new configuration, with the lock of its chain.

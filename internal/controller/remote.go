@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -53,6 +54,24 @@ func (s *FileStore) openRemote(cfg config.Config, state string, first bool) (*re
 	r := &remote{Remote: opened, urgent: make(chan struct{}, 1)}
 	s.remotes = append(s.remotes, r)
 	return r, nil
+}
+
+// absent is a log in S3 whose snapshots here cannot be used.
+type absent struct {
+	path string
+	err  error
+}
+
+// Fold, Bad, Warnings and Health make an absent log a State.
+
+func (absent) Fold() *desired.Fold { return desired.NewFold() }
+
+func (absent) Bad() []desired.LineError { return nil }
+
+func (absent) Warnings() []string { return nil }
+
+func (a absent) Health() desired.Health {
+	return desired.Health{Path: a.path, Err: fmt.Errorf("%w; mend it, and let the daemon open it again: systemctl reload reconciler", a.err)}
 }
 
 // connector is how a store reaches the bucket of an address.

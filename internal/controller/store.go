@@ -19,6 +19,7 @@ type FileStore struct {
 	mu         sync.Mutex
 	files      []*localLog
 	remotes    []*remote
+	absent     []absent // logs in S3 that could not be opened
 	home       keeperOfMemory
 	memory     desired.Memory
 	writing    bool
@@ -39,7 +40,8 @@ type keeperOfMemory interface {
 
 // OpenStore loads the state, without the network. A writing store owns the
 // snapshots: there can be one at a time, and ErrLocked says that there is
-// another. A log that is unavailable is no error here; Refresh reports it.
+// another. A log that is unavailable is no error here, nor, behind the first, one
+// that cannot be opened at all; Refresh reports it.
 func OpenStore(cfg config.Config, writing bool, now time.Time) (*FileStore, error) {
 	return openStore(cfg, writing, now, ConnectS3)
 }
@@ -60,10 +62,15 @@ func openStore(cfg config.Config, writing bool, now time.Time, connect connector
 }
 
 func (s *FileStore) openLog(cfg config.Config, state string, first bool, now time.Time) (keeperOfMemory, error) {
-	if desired.IsAddress(state) {
-		return s.openRemote(cfg, state, first)
+	if !desired.IsAddress(state) {
+		return s.openLocal(cfg, state, first, now)
 	}
-	return s.openLocal(cfg, state, now)
+	r, err := s.openRemote(cfg, state, first)
+	if err != nil && !first && !cfg.Dedicated {
+		s.absent = append(s.absent, absent{state, err})
+		return r, nil
+	}
+	return r, err
 }
 
 // Refresh takes what was appended. The error joins those of all logs.
@@ -72,12 +79,15 @@ func (s *FileStore) Refresh(now time.Time) (bool, error) {
 	defer s.mu.Unlock()
 	var errs []error
 	for _, f := range s.files {
-		err := f.refresh(now)
+		err := f.refresh(s.writing, now)
 		s.keep(f, err, now)
 		errs = append(errs, err)
 	}
 	for _, r := range s.remotes {
 		errs = append(errs, r.refresh(now))
+	}
+	for _, a := range s.absent {
+		errs = append(errs, a.Health().Err)
 	}
 	known, told := uint64(0), ""
 	for _, log := range s.states() {
@@ -113,6 +123,9 @@ func (s *FileStore) states() []desired.State {
 	for _, r := range s.remotes {
 		all = append(all, r.States()...)
 	}
+	for _, a := range s.absent {
+		all = append(all, a)
+	}
 	return all
 }
 
@@ -130,7 +143,9 @@ func (s *FileStore) Forget(lifted []netip.Prefix) {
 func (s *FileStore) Dirs() []string {
 	var dirs []string
 	for _, f := range s.files {
-		dirs = append(dirs, filepath.Dir(f.Path))
+		if f.refused == nil { // else there may be no directory yet; the poll looks
+			dirs = append(dirs, filepath.Dir(f.Path))
+		}
 	}
 	for _, r := range s.remotes {
 		for _, box := range r.Outboxes[:min(1, len(r.Outboxes))] { // the second, for a full disk, may have no directory

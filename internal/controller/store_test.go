@@ -186,3 +186,74 @@ func TestTheFirstRecordsOfANewStateAreSavedSoon(t *testing.T) {
 	}
 	d.wants("after a restart", "203.0.113.1")
 }
+
+func TestABadLogBehindTheFirstStopsNothingAndCountsOnceItIsMended(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		spoil func(t *testing.T, log string) (mend func())
+	}{
+		{
+			"its directory is missing",
+			func(t *testing.T, log string) func() { return func() { makeDir(t, log) } },
+		},
+		{
+			"another process is its writer",
+			func(t *testing.T, log string) func() {
+				makeDir(t, log)
+				other := desired.NewFile(log)
+				if _, err := other.Lock(); err != nil {
+					t.Fatal(err)
+				}
+				return func() { _ = other.Close() }
+			},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			d := newDepot(t, "bans.jsonl", "far/away/bans.jsonl")
+			mend := tc.spoil(t, d.config.State[1])
+			d.ban(0, "203.0.113.1")
+			d.mustOpen()
+			if err := d.refresh(); err == nil || d.store.Sources(d.now)[1].Error == "" {
+				t.Errorf("the bad log is not reported: %v %+v", err, d.store.Sources(d.now))
+			}
+			d.wants("with a bad log behind it", "203.0.113.1")
+			if err := errors.Join(d.store.Maintain(d.now), d.store.Save(d.now)); err != nil {
+				t.Errorf("the good log cannot be saved: %v", err)
+			}
+			for _, dir := range d.store.Dirs() {
+				if _, err := os.Stat(dir); err != nil {
+					t.Errorf("a directory is to be watched that is not there: %v", err)
+				}
+			}
+			mend()
+			d.ban(1, "203.0.113.2")
+			d.mustRefresh()
+			d.wants("once it is mended", "203.0.113.1", "203.0.113.2")
+		})
+	}
+}
+
+func makeDir(t *testing.T, log string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(log), 0o750); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestALogOnS3WhoseSnapshotsAnotherProcessKeepsStopsNothing(t *testing.T) {
+	d := newDepot(t, "bans.jsonl")
+	d.config.State = append(d.config.State, "s3://bucket/bans/")
+	other := d.config
+	other.State = []string{"s3://bucket/bans/"}
+	holder, err := OpenStore(other, true, d.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close() //nolint:errcheck // nothing was written
+	d.ban(0, "203.0.113.1")
+	d.mustOpen()
+	if err := d.refresh(); !errors.Is(err, desired.ErrLocked) {
+		t.Errorf("it is reported as: %v", err)
+	}
+	d.wants("without the log on S3", "203.0.113.1")
+}

@@ -20,6 +20,9 @@ func (s *FileStore) Maintain(now time.Time) error {
 	defer s.mu.Unlock()
 	var errs []error
 	for _, f := range s.files {
+		if !f.Writable() {
+			continue // its Health says why
+		}
 		if f.Health().Spooled > 0 {
 			_, err := f.DrainSpool(context.Background())
 			errs = append(errs, err)
@@ -58,10 +61,15 @@ func (s *FileStore) Save(now time.Time) error {
 	return s.save(now)
 }
 
+// save passes over logs that this process may not write beside, as their Health
+// says, and over those of which nothing was ever read: a snapshot would make them
+// known. The home is saved in any case, for the memory.
 func (s *FileStore) save(now time.Time) error {
 	var errs []error
 	for _, f := range s.files {
-		errs = append(errs, f.SaveSnapshot(s.memory, now))
+		if f == s.home || f.Writable() && (f.Saved() || f.Fold().Generation() > 0) {
+			errs = append(errs, f.SaveSnapshot(s.memory, now))
+		}
 	}
 	for _, r := range s.remotes {
 		errs = append(errs, r.Save(now))

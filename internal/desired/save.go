@@ -158,6 +158,10 @@ func (f *File) Keep(mem Memory, now time.Time) error {
 // Saved says that a snapshot holds the state, or an earlier one.
 func (f *File) Saved() bool { return f.saved }
 
+// Writable says that this process may save the state: it has the lock, and has
+// read what it would replace.
+func (f *File) Writable() bool { return f.lock != nil && f.unknown == nil }
+
 func (f *File) save(mem Memory, now time.Time, i *intent) error {
 	if f.lock == nil {
 		return fmt.Errorf("saving %s: %w", f.snapPath(), ErrNotLocked)
