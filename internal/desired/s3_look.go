@@ -143,7 +143,7 @@ func (r *Remote) compare(listed []Listed) (changed []string) {
 	}
 	for key, l := range r.logs {
 		if !there[key] {
-			l.fail(ErrNoObject)
+			r.missing(l)
 		}
 	}
 	return changed
