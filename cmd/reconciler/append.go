@@ -50,9 +50,14 @@ func (a *appender) append(records ...desired.Record) error {
 	}
 	spooled, err := a.write(w, records)
 	if spooled != nil {
-		fmt.Fprintf(a.cmd.ErrOrStderr(), "reconciler: warning: %s\n", printable(spooled.String())) //nolint:errcheck // a warning
+		a.warn(spooled.String())
 	}
 	return err
+}
+
+// warn tells what is no failure of the command.
+func (a *appender) warn(words string) {
+	fmt.Fprintf(a.cmd.ErrOrStderr(), "reconciler: warning: %s\n", printable(words)) //nolint:errcheck // a warning
 }
 
 // write appends to the log on this machine, or to the spool of one in S3.

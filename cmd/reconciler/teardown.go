@@ -134,7 +134,8 @@ func unclaimed(cmd *cobra.Command, id string) ([]netip.Prefix, error) {
 }
 
 // warnOfWider tells a person who unbans an address that a wider ban still
-// blocks it.
+// blocks it. The unban is recorded by then, so that this cannot be told is a
+// warning too.
 func (a *appender) warnOfWider(prefixes []netip.Prefix) error {
 	w, err := a.settings()
 	if err != nil {
@@ -142,12 +143,12 @@ func (a *appender) warnOfWider(prefixes []netip.Prefix) error {
 	}
 	set, err := controller.ReadSet(w, time.Now())
 	if err != nil {
-		return fmt.Errorf("the unban is recorded, but whether a wider ban is left could not be read: %w", err)
+		a.warn("the unban is recorded, but whether a wider ban is left could not be read in full: " + oneLine(err))
 	}
 	for _, b := range set.Bans {
 		for _, p := range prefixes {
 			if observed.Contains(b.Prefix, p) {
-				fmt.Fprintf(a.cmd.ErrOrStderr(), "reconciler: warning: %s is still banned by %s; `reconciler unban %s` lifts that\n", p, b.Prefix, b.Prefix) //nolint:errcheck // a warning
+				a.warn(fmt.Sprintf("%s is still banned by %s; `reconciler unban %s` lifts that", p, b.Prefix, b.Prefix))
 			}
 		}
 	}

@@ -104,7 +104,7 @@ func (f *File) closeLog() error {
 func (f *File) Load(ctx context.Context, now time.Time, create bool) error {
 	for attempt := 1; ; attempt++ {
 		f.err = f.load(now, create)
-		if f.lock != nil {
+		if f.lock != nil || f.unknown != nil { // reading again would find the same
 			return f.err
 		}
 		// A compaction between two looks at the log seems to have replaced it.
