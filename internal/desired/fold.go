@@ -37,6 +37,9 @@ type Fold struct {
 	grown bool      // bound has something to look at
 	due   time.Time // when a claim next ends; zero: never
 	seen  time.Time // the now that Advance was last given
+	since time.Time // since when it has gone on in small steps
+
+	jumped bool // before since; a fold that is new cannot know
 }
 
 // pairKey names the claims that one jail on one host makes.

@@ -15,6 +15,7 @@ const (
 	maxPairs   = 1 << 16
 	maxWriters = 1 << 14
 	maxNotes   = 64
+	maxOver    = 1 << 16 // claims that ended, of which steadyFor is not over
 )
 
 // Advance notes every claim that has ended by now, so that its prefix is
@@ -24,6 +25,9 @@ const (
 func (f *Fold) Advance(now time.Time) bool {
 	now = now.Round(0) // two monotonic readings would never show the step
 	stepped := now.Before(f.seen)
+	if stepped || now.Sub(f.seen) > smallStep {
+		f.since, f.jumped = now, !f.seen.IsZero()
+	}
 	f.seen = now
 	if !stepped && (f.due.IsZero() || now.Before(f.due)) {
 		return false
@@ -59,41 +63,6 @@ func (f *Fold) Forget(generation uint64, prefixes ...netip.Prefix) {
 			f.generation++
 		}
 	}
-}
-
-// clear removes what no later record can make a difference to: it goes by the
-// newest record and not by the clock, so that a replay finds the same.
-func (f *Fold) clear() {
-	for key, p := range f.pairs {
-		for _, c := range p.claims {
-			if c.noted && f.forgotten(c) && !f.seen.Before(c.until) {
-				f.remove(c)
-			}
-		}
-		f.clearTombs(p)
-		if f.idle(p) {
-			delete(f.pairs, key)
-		}
-	}
-	for key, p := range f.patterns {
-		f.clearTombs(p)
-		if f.idle(p) {
-			delete(f.patterns, key)
-		}
-	}
-}
-
-func (f *Fold) clearTombs(p *pair) {
-	for prefix, t := range p.tombs {
-		if !f.newest.Before(t.keep) {
-			f.dropTomb(p, prefix)
-		}
-	}
-}
-
-func (f *Fold) idle(p *pair) bool {
-	used := later(p.made, p.last)
-	return len(p.claims) == 0 && len(p.tombs) == 0 && !f.newest.Before(laterBy(used, keepPermanent))
 }
 
 // bound keeps the traces of the past from growing without end. What would be
