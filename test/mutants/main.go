@@ -6,8 +6,9 @@
 //	Test: ./internal/plan
 //
 // The module is copied first and the copy is what is broken. A patch that no
-// longer applies, or that does not compile, is an error: mend the patch. The
-// exit status is 1 when a mutant survives or is in error.
+// longer applies, or that does not compile, is an error: mend the patch. So is
+// a suite that fails without it, for that would kill everything. The exit
+// status is 1 when a mutant survives or is in error.
 package main
 
 import (
@@ -53,10 +54,10 @@ func all(ctx context.Context, run string, limit time.Duration) (err error) {
 	if err := copyModule(".", dir); err != nil {
 		return fmt.Errorf("copying the module: %w", err)
 	}
-	counts := map[string]int{}
+	counts, t := map[string]int{}, trial{dir: dir, limit: limit, base: map[string]string{}}
 	for _, m := range mutants {
 		began := time.Now()
-		verdict, words := m.try(ctx, dir, limit)
+		verdict, words := t.try(ctx, m)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -20,22 +20,32 @@ const (
 	failed   = "ERROR"
 )
 
+// trial tries mutants in one copy of the module.
+type trial struct {
+	dir   string
+	limit time.Duration
+	base  map[string]string // by tests: what is wrong with them unpatched; empty: nothing
+}
+
 // try applies the patch to the copy, tests it, and takes the patch back.
-func (m mutant) try(ctx context.Context, dir string, limit time.Duration) (verdict, words string) {
-	if out, err := command(ctx, dir, "git", "apply", "-p1", m.path); err != nil {
+func (t *trial) try(ctx context.Context, m mutant) (verdict, words string) {
+	// Tests that fail without the patch would seem to kill everything.
+	if words := t.baseline(ctx, m.tests); words != "" {
+		return failed, words
+	}
+	if out, err := command(ctx, t.dir, "git", "apply", "-p1", m.path); err != nil {
 		return failed, "the patch does not apply: " + last(out, err)
 	}
 	defer func() {
-		if out, err := command(ctx, dir, "git", "apply", "-R", "-p1", m.path); err != nil {
+		if out, err := command(ctx, t.dir, "git", "apply", "-R", "-p1", m.path); err != nil {
 			verdict, words = failed, "the patch cannot be taken back: "+last(out, err)
 		}
 	}()
 	// Nothing is run yet: a mutant that does not compile has proved nothing.
-	if out, err := command(ctx, dir, "go", append([]string{"test", "-run", "^$"}, packages(m.tests)...)...); err != nil {
+	if out, err := command(ctx, t.dir, "go", append([]string{"test", "-run", "^$"}, packages(m.tests)...)...); err != nil {
 		return failed, "the mutant does not compile: " + last(out, err)
 	}
-	args := append([]string{"test", "-count=1", "-failfast", "-timeout", limit.String()}, m.tests...)
-	out, err := command(ctx, dir, "go", args...)
+	out, err := t.test(ctx, m.tests)
 	if err == nil {
 		return survived, "all tests of " + strings.Join(m.tests, " ") + " pass"
 	}
@@ -46,6 +56,29 @@ func (m mutant) try(ctx context.Context, dir string, limit time.Duration) (verdi
 		return killed, "by a panic or the time limit"
 	}
 	return failed, "go test failed without a failed test: " + last(out, err)
+}
+
+// baseline runs the tests without a patch, once, and says what is wrong.
+func (t *trial) baseline(ctx context.Context, tests []string) string {
+	key := strings.Join(tests, " ")
+	if words, ok := t.base[key]; ok {
+		return words
+	}
+	words := ""
+	if out, err := t.test(ctx, tests); err != nil {
+		words = "without the patch " + key + " fails: " + last(out, err)
+		if match := failedTest.FindSubmatch(out); match != nil {
+			words = "without the patch " + string(match[1]) + " fails"
+		}
+	} else if strings.Contains(string(out), "no tests to run") {
+		words = key + " names no test"
+	}
+	t.base[key] = words
+	return words
+}
+
+func (t *trial) test(ctx context.Context, tests []string) ([]byte, error) {
+	return command(ctx, t.dir, "go", append([]string{"test", "-count=1", "-failfast", "-timeout", t.limit.String()}, tests...)...)
 }
 
 var failedTest = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
