@@ -24,7 +24,8 @@ func importCommand() *cobra.Command {
 		Short: "Append the bans of fail2ban's database, or of the script of 2018, to the log",
 		Long: `Read the bans that are in force in fail2ban's database (0.11 or later) or in that of the
 Network ACL script of 2018, and append those to the log that it does not have yet. The
-database is opened read-only. A second import adds nothing. It needs the sqlite3 program.`,
+database is opened read-only. A second import adds nothing, and what was lifted here since
+stays lifted. It needs the sqlite3 program.`,
 		Example: "  reconciler import --dry-run /var/lib/fail2ban/fail2ban.sqlite3",
 		Args:    oneArg("a database"),
 	}
@@ -54,11 +55,11 @@ func (a *appender) importFrom(path string, bantime int64, dryRun bool) error {
 	if err != nil {
 		return err
 	}
-	set, err := controller.ReadSet(w, now)
+	folds, err := controller.ReadFolds(w, now)
 	if err != nil {
 		return fmt.Errorf("what the log has already cannot be read, so nothing is appended: %w", err)
 	}
-	decisions := migrate.Decide(found.Records, set, now)
+	decisions := migrate.Decide(found.Records, folds, now)
 	fresh := migrate.ToImport(decisions)
 	if !dryRun {
 		if err := a.append(fresh...); err != nil {

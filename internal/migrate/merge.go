@@ -2,7 +2,6 @@ package migrate
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"reconciler/internal/desired"
@@ -15,7 +14,7 @@ type Fate string
 const (
 	Import  Fate = "import"
 	Known   Fate = "known"   // the same jail bans it already, to that end or longer
-	Lifted  Fate = "lifted"  // it was banned here and lifted since
+	Lifted  Fate = "lifted"  // it was lifted here since
 	Expired Fate = "expired" // it ended while the database was read
 )
 
@@ -26,12 +25,23 @@ type Decision struct {
 	Fate  Fate
 }
 
-// Decide holds bans against what the log wants already, so that a second
-// import adds nothing.
-func Decide(records []desired.Record, set desired.Set, now time.Time) []Decision {
-	have := map[netip.Prefix]desired.Ban{}
-	for _, b := range set.Bans {
-		have[b.Prefix] = b
+// key names a ban: one that another jail or host wants has an end of its own.
+type key struct {
+	host, jail string
+	prefix     netip.Prefix
+}
+
+// Decide holds bans against what the log says, so that a second import adds
+// nothing and what was lifted stays lifted.
+func Decide(records []desired.Record, folds []*desired.Fold, now time.Time) []Decision {
+	ends := map[key]time.Time{}
+	for _, f := range folds {
+		for c := range f.Claims(now) {
+			k := key{c.Host, c.Jail, c.Prefix}
+			if end, ok := ends[k]; !ok || desired.EndsBefore(end, c.Until) {
+				ends[k] = c.Until
+			}
+		}
 	}
 	out := make([]Decision, 0, len(records))
 	for _, r := range records {
@@ -40,20 +50,30 @@ func Decide(records []desired.Record, set desired.Set, now time.Time) []Decision
 		if d.Until, err = r.Until(r.Time); err != nil {
 			d.Fate = Expired // the reader has checked it, so this cannot be
 		}
-		b, banned := have[r.Prefix]
-		// The script knows no end: a ban of its that is in force is not begun anew.
-		sameEnd := !desired.EndsBefore(b.Until, d.Until) || r.Jail == Jail
+		end, banned := ends[key{r.Host, r.Jail, r.Prefix}]
 		switch {
 		case !d.Until.IsZero() && !d.Until.After(now):
 			d.Fate = Expired
-		case banned && slices.Contains(b.Jails, r.Jail) && sameEnd:
+		// The script knows no end: a ban of its that is in force is not begun anew.
+		case banned && (r.Jail == Jail || !desired.EndsBefore(end, d.Until)):
 			d.Fate = Known
-		case !banned && set.Lifted[r.Prefix] != "":
+		case lifted(r, folds):
 			d.Fate = Lifted
 		}
 		out = append(out, d)
 	}
 	return out
+}
+
+// lifted says that the ban was lifted after it was made. When the script made
+// its own nobody knows, so any lift that is remembered counts.
+func lifted(r desired.Record, folds []*desired.Fold) bool {
+	for _, f := range folds {
+		if at := f.LastLift(r.Host, r.Jail, r.Prefix); !at.IsZero() && (r.Jail == Jail || !r.Time.After(at)) {
+			return true
+		}
+	}
+	return false
 }
 
 // ToImport gives the records that are new.

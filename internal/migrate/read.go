@@ -172,6 +172,10 @@ func (r Reader) query(ctx context.Context, path, query string) ([][]string, erro
 	if errors.Is(err, tool.ErrNotFound) {
 		return nil, fmt.Errorf("%w; install it (apt-get install sqlite3, dnf install sqlite)", err)
 	}
+	if errors.Is(err, tool.ErrReadOnlyDatabase) { // sqlite3 would have to finish what was cut short, and is opened not to write
+		return nil, fmt.Errorf("reading %s: a write to it was cut short (%w); start the program that it belongs to once, "+
+			"or copy it together with its -journal, run sqlite3 COPY .tables, and import the copy", path, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}

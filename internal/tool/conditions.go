@@ -15,11 +15,13 @@ var (
 	ErrNotPermitted = errors.New("not permitted")
 	ErrBusy         = errors.New("the firewall is locked by another program")
 	ErrNoFamily     = errors.New("the kernel cannot filter this address family")
+
+	ErrReadOnlyDatabase = errors.New("the database would have to be repaired, and is opened for reading")
 )
 
 // conditions is the only place that knows the words of the kernel's and the
 // programs' complaints (ipset 7.17 lib/errcode.c; iptables 1.8.9, both
-// variants).
+// variants; sqlite3 3.40).
 var conditions = map[error][]string{
 	ErrNoSuchSet: {"The set with the given name does not exist", " doesn't exist."},
 	ErrSetFull:   {"Hash is full"},
@@ -35,6 +37,7 @@ var conditions = map[error][]string{
 		"Table does not exist",         // legacy, the kernel module is not there
 		"do you need to insmod",
 	},
+	ErrReadOnlyDatabase: {"attempt to write a readonly database"},
 }
 
 // Is says whether what the program wrote names the condition.
