@@ -25,7 +25,11 @@ done
 
 # A removal lifted everything with a pause, which is on record. It ends here.
 if [ -e "$removed" ]; then
-	/usr/bin/reconciler resume && rm -f "$removed"
+	if /usr/bin/reconciler resume; then
+		rm -f "$removed"
+	else
+		echo "reconciler: it is paused since its removal; mend that and run: reconciler resume" >&2
+	fi
 	fresh=yes
 fi
 

@@ -9,12 +9,39 @@ remove | 0) ;;
 *) exit 0 ;;
 esac
 
+state=/var/lib/reconciler
+chain=f2b-reconciler
+
+# torn_down: a mistake in the settings must not leave the bans in force with
+# nobody to lift them. What the settings do not say then is as by default.
+torn_down() {
+	timeout 150 /usr/bin/reconciler teardown && return
+	timeout 30 /usr/bin/reconciler doctor 2>/dev/null | grep -q '^failure  *configuration' || return
+	echo "reconciler: the settings cannot be used; taking down what the default ones name" >&2
+	empty=$(mktemp) || return
+	timeout 150 /usr/bin/reconciler teardown --config "$empty" && said=0 || said=$?
+	rm -f "$empty"
+	return "$said"
+}
+
+# by_hand says what to paste once the program is gone.
+by_hand() {
+	cat <<-EOF
+		reconciler: not everything was removed. On the host, with the names of chain and hook that you use:
+		  for t in iptables ip6tables; do \$t -D INPUT -j $chain; \$t -F $chain; \$t -X $chain; done
+		  ipset destroy $chain-v4; ipset destroy $chain-v6
+		In the Network ACLs, for each deny of rules 1-90 that is a ban:
+		  aws ec2 delete-network-acl-entry --network-acl-id ACL --ingress --rule-number N
+	EOF
+}
+
 if [ -x /usr/bin/reconciler ]; then
-	: >/var/lib/reconciler/.removed 2>/dev/null || true
+	# The next installation ends the pause that a teardown records. A redirection
+	# that fails would end the script, whatever follows it.
+	install -d -m 0750 -o reconciler -g reconciler "$state" 2>/dev/null || true
+	touch "$state/.removed" 2>/dev/null || true
 	# AWS may be out of reach. That must not keep a package on a host for ever.
-	if ! timeout 150 /usr/bin/reconciler teardown; then
-		echo "reconciler: not everything was removed; look at the rules 1-90 of the Network ACLs" >&2
-	fi
+	torn_down || by_hand >&2
 fi
 
 if [ -d /run/systemd/system ]; then
