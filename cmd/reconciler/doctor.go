@@ -1,16 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"reconciler/internal/config"
 	"reconciler/internal/controller"
+	"reconciler/internal/desired"
 	"reconciler/internal/doctor"
 	"reconciler/internal/observed"
 	"reconciler/internal/tool"
@@ -67,12 +72,12 @@ func examine(ctx context.Context, cmd *cobra.Command) []doctor.Finding {
 		err = hostSpec(cfg).Validate()
 	}
 	if err != nil {
-		return []doctor.Finding{{Check: "configuration", Level: doctor.Failure, Says: err.Error(), Mend: "edit " + config.DefaultPath}}
+		return []doctor.Finding{{Check: "configuration", Level: doctor.Failure, Says: err.Error(), Mend: "${EDITOR:-vi} " + settingsFile(cmd)}}
 	}
 	p := doctor.Patient{
 		Config: cfg, Metadata: observed.MetadataClient(), OnEC2: onEC2(), Connect: controller.ConnectAWS,
 		Run: tool.Exec{}, Spec: hostSpec(cfg), Holder: controller.Holder, Clock: doctor.Synchronised,
-		UID: os.Geteuid(), Now: time.Now,
+		UID: os.Geteuid(), Now: time.Now, Lifted: liftedHere(cfg),
 		Status: func(ctx context.Context) (controller.Status, error) {
 			e, err := engineOf(cmd, cfg, false)
 			if err != nil {
@@ -86,6 +91,30 @@ func examine(ctx context.Context, cmd *cobra.Command) []doctor.Finding {
 		p.Host = observed.HostReader{Run: p.Run, Spec: p.Spec}
 	}
 	return doctor.Examine(ctx, p)
+}
+
+// settingsFile gives the file whose mistakes keep the configuration from being
+// loaded, as config.Load finds it.
+func settingsFile(cmd *cobra.Command) string {
+	flag, _ := cmd.Flags().GetString("config") //nolint:errcheck // it is registered
+	return cmp.Or(flag, os.Getenv("RECONCILER_CONFIG"), config.DefaultPath)
+}
+
+// liftedHere says whether a record lifts what a jail of this host wants for a
+// prefix. The log is read when that is first asked.
+func liftedHere(cfg config.Config) func(jail string, prefix netip.Prefix) bool {
+	folds := sync.OnceValue(func() []*desired.Fold {
+		folds, err := controller.ReadFolds(cfg.Writing(), time.Now())
+		if err != nil {
+			return nil // the check of the bans says why
+		}
+		return folds
+	})
+	return func(jail string, prefix netip.Prefix) bool {
+		return slices.ContainsFunc(folds(), func(f *desired.Fold) bool {
+			return !f.LastLift(cfg.HostID, jail, prefix).IsZero()
+		})
+	}
 }
 
 // onEC2 says that instance metadata is expected to answer.

@@ -4,6 +4,7 @@ package doctor
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"reconciler/internal/config"
@@ -43,6 +44,7 @@ type Patient struct {
 	Host     controller.HostReader // nil with --host none
 	Spec     observed.HostSpec
 	Status   func(context.Context) (controller.Status, error)
+	Lifted   func(jail string, prefix netip.Prefix) bool // a record has lifted it since fail2ban banned it
 	Holder   func(chain string) string
 	Clock    func() (synchronised bool, err error)
 	Root     string // where /etc and /usr are; empty outside tests
@@ -73,7 +75,7 @@ func Examine(ctx context.Context, p Patient) []Finding {
 		e.placement, e.bans,
 	} {
 		if ctx.Err() != nil {
-			e.fail("doctor", "", "the examination was ended before all checks were made")
+			e.fail("doctor", "reconciler doctor", "the examination was ended before all checks were made")
 			break
 		}
 		check()

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -17,11 +15,8 @@ import (
 	"reconciler/internal/tool"
 )
 
-// Where fail2ban keeps its things on Debian and on Amazon Linux.
-const (
-	actionFile = "/etc/fail2ban/action.d/reconciler.conf"
-	database   = "/var/lib/fail2ban/fail2ban.sqlite3"
-)
+// database is where fail2ban keeps its bans, on Debian and on Amazon Linux.
+const database = "/var/lib/fail2ban/fail2ban.sqlite3"
 
 // clientTimeout bounds one question to fail2ban, which answers late while it bans.
 const clientTimeout = 20 * time.Second
@@ -37,12 +32,15 @@ func (e *examination) fail2ban() {
 		return
 	}
 	out, err := e.ask("status")
+	if err != nil {
+		e.unloaded()
+	}
 	if errors.Is(err, tool.ErrNotFound) {
-		e.warn("fail2ban", "", "fail2ban-client is not in %s, so its jails are not looked at", strings.Join(tool.Dirs, ", "))
+		e.warn("fail2ban", "apt-get install -y fail2ban || dnf install -y fail2ban", "fail2ban-client is not in %s, so its jails are not looked at", strings.Join(tool.Dirs, ", "))
 		return
 	}
 	if err != nil {
-		e.fail("fail2ban", "systemctl enable --now fail2ban", "it does not answer: %v", err)
+		e.silent(err)
 		return
 	}
 	var ours []string
@@ -53,30 +51,33 @@ func (e *examination) fail2ban() {
 		}
 	}
 	if len(ours) == 0 {
-		e.fail("fail2ban", "cp /usr/share/doc/reconciler/examples/reconciler-sshd.conf /etc/fail2ban/jail.d/ && fail2ban-client reload --restart",
-			"it runs, and no jail uses the action reconciler")
+		e.fail("fail2ban", "cp /usr/share/doc/reconciler/examples/reconciler-sshd.conf /etc/fail2ban/jail.d/ && "+restartFail2ban,
+			"it runs, and no jail has loaded the action reconciler; the shipped jail needs python3-systemd, and the end of /var/log/fail2ban.log says what failed")
 		return
 	}
 	e.ok("fail2ban", "the action reconciler is loaded in: %s", strings.Join(ours, ", "))
+	for _, jail := range ours {
+		e.loaded(jail)
+	}
 	e.known(ours)
 }
 
-// stateSetting is the action's path of the log.
-var stateSetting = regexp.MustCompile(`(?m)^state\s*=\s*(\S+)`)
+const restartFail2ban = "systemctl restart fail2ban"
 
-// action looks at the action's file, and whether it appends to a log of ours.
-func (e *examination) action() bool {
-	text, err := os.ReadFile(filepath.Join(e.Root, actionFile))
-	if err != nil {
-		e.fail("action", "cp /usr/share/doc/reconciler/examples/reconciler.conf "+actionFile, "fail2ban's action is not there: %v", err)
-		return false
+// silent says why fail2ban does not answer: with a jail that has no log file it
+// does not start at all.
+func (e *examination) silent(err error) {
+	if !errors.Is(err, tool.ErrNoServer) {
+		e.fail("fail2ban", restartFail2ban, "it does not answer: %v", err)
+		return
 	}
-	if at := stateSetting.FindSubmatch(text); len(at) == 2 && !slices.Contains(e.Config.State, string(at[1])) {
-		e.fail("action", fmt.Sprintf("printf '[Init]\\nstate = %s\\n' > %s", e.Config.State[0], strings.TrimSuffix(actionFile, "conf")+"local"),
-			"fail2ban appends to %s, and the configuration names %s", at[1], strings.Join(e.Config.State, ", "))
-		return false
+	_, tested := e.ask("--test")
+	if errors.Is(tested, tool.ErrNoLogFile) {
+		e.fail("fail2ban", `printf '[sshd]\nbackend = systemd\n' >/etc/fail2ban/jail.d/zz-journal.conf && (apt-get install -y python3-systemd || true) && `+restartFail2ban,
+			"it does not run, since a jail's log file is not there; sshd may log to the journal alone: %v", tested)
+		return
 	}
-	return true
+	e.fail("fail2ban", "systemctl enable --now fail2ban", "it does not run: %v", err)
 }
 
 func (e *examination) ask(args ...string) (string, error) {
@@ -109,29 +110,71 @@ func (e *examination) known(jails []string) {
 	for _, p := range prefixesOf(s) {
 		have[p] = true
 	}
-	var missing []string
-	total := 0
+	total, kept := 0, 0
 	for _, jail := range jails {
-		out, err := e.ask("get", jail, "banip")
-		if err != nil {
-			continue
+		theirs := e.bansOf(jail)
+		total += len(theirs)
+		e.unknown(jail, theirs, have, &kept)
+	}
+	if total == kept {
+		e.ok("fail2ban bans", "all %d bans of fail2ban are known here", total)
+	}
+}
+
+// bansOf gives what a jail of fail2ban bans.
+func (e *examination) bansOf(jail string) []netip.Prefix {
+	out, err := e.ask("get", jail, "banip")
+	if err != nil {
+		return nil
+	}
+	var bans []netip.Prefix
+	for _, word := range words(out) {
+		if p, err := desired.ParsePrefix(word); err == nil {
+			bans = append(bans, p)
 		}
-		for _, word := range words(out) {
-			p, err := desired.ParsePrefix(word)
-			if err != nil {
-				continue
-			}
-			if total++; !have[p] {
-				missing = append(missing, p.String())
-			}
+	}
+	return bans
+}
+
+// unknown reports the bans of a jail that are not in force here. What was lifted
+// here stays lifted, so fail2ban is to forget it; the rest is to be imported.
+func (e *examination) unknown(jail string, theirs []netip.Prefix, have map[netip.Prefix]bool, kept *int) {
+	var lifted, missing []string
+	for _, p := range theirs {
+		switch {
+		case have[p]:
+			*kept++
+		case e.Lifted(jail, p):
+			lifted = append(lifted, word(p))
+		default:
+			missing = append(missing, word(p))
 		}
+	}
+	if len(lifted) > 0 {
+		e.warn("fail2ban bans", fmt.Sprintf("fail2ban-client set %s unbanip %s", jail, strings.Join(lifted, " ")),
+			"%d of the %d bans of fail2ban's jail %s were lifted here, such as %s: fail2ban would not ban it again before they end", len(lifted), len(theirs), jail, lifted[0])
 	}
 	if len(missing) > 0 {
-		e.warn("fail2ban bans", "reconciler import --dry-run "+database+"; reconciler import "+database,
-			"%d of fail2ban's %d bans are not in force here, such as %s", len(missing), total, missing[0])
-		return
+		e.warn("fail2ban bans", e.importing(),
+			"%d of the %d bans of fail2ban's jail %s are not in force here, such as %s", len(missing), len(theirs), jail, missing[0])
 	}
-	e.ok("fail2ban bans", "all %d bans of fail2ban are known here", total)
+}
+
+// word gives a prefix as fail2ban writes it: a single address without a length.
+func word(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return p.String()
+}
+
+// importing gives the command that takes fail2ban's bans over.
+func (e *examination) importing() string {
+	command := "reconciler import --dry-run " + database + "; reconciler import " + database
+	if _, err := e.Run.Run(e.ctx, nil, "sqlite3", "--version"); errors.Is(err, tool.ErrNotFound) {
+		return "(apt-get install -y sqlite3 || dnf install -y sqlite) && " + command
+	}
+	return command
 }
 
 // prefixesOf gives what is banned, refused bans included: fail2ban knows them too.

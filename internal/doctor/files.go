@@ -1,19 +1,23 @@
 package doctor
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"reconciler/internal/desired"
 )
+
+// stateDir is the packages' directory of the log.
+const stateDir = "/var/lib/reconciler"
 
 // reserve is the room, in bytes, below which a disk counts as nearly full.
 const reserve = 64 << 20
@@ -41,15 +45,14 @@ func (e *examination) log(path string) {
 		return
 	}
 	if err != nil {
-		e.fail("log", "sudo reconciler doctor", "%v", err)
+		e.fail("log", asRoot, "%v", err)
 		return
 	}
 	if err := desired.CheckTrust(path); err != nil {
-		e.fail("log", trustMend(err, path), "%v", err)
+		e.fail("log", e.trustMend(err, path), "%v", err)
 		return
 	}
-	if info.Mode().Perm()&0o020 != 0 {
-		e.warn("log", "chmod g-w "+path, "the group may write to %s, and so ban and unban", path)
+	if !e.owned(dir, path) {
 		return
 	}
 	var disk unix.Statfs_t
@@ -60,65 +63,63 @@ func (e *examination) log(path string) {
 	e.ok("log", "%s has the right owner and mode (%s), and room", path, info.Mode().Perm())
 }
 
+// owned looks whether the daemon, which runs as the directory's owner, can use
+// the log, and whether anybody can who should not.
+func (e *examination) owned(dir, path string) bool {
+	var at, st unix.Stat_t
+	if err := errors.Join(unix.Stat(dir, &at), unix.Lstat(path, &st)); err != nil {
+		e.fail("log", "ls -ld "+dir+" "+path, "looking at %s: %v", path, err)
+		return false
+	}
+	dedicated := at.Uid != 0 || dir == e.Root+stateDir // others may be for more than the log
+	mend := fmt.Sprintf("chown --reference=%s %s", dir, path)
+	switch {
+	case st.Uid != at.Uid && at.Uid != 0:
+		e.fail("log", mend, "%s has another owner than its directory: a daemon that runs as the directory's cannot use it", path)
+	case st.Uid != at.Uid || st.Gid != at.Gid:
+		e.warn("log", mend, "%s has another owner or group than its directory", path)
+	case st.Mode&0o020 != 0:
+		e.warn("log", "chmod g-w "+path, "the group may write to %s, and so ban and unban", path)
+	case st.Mode&0o600 != 0o600 || st.Mode&0o777&^0o640 != 0:
+		e.warn("log", "chmod 0640 "+path, "%s has the mode %#o, and 0640 lets only its owner write and its group read who is banned", path, st.Mode&0o777)
+	case dedicated && at.Mode&0o777&^0o750 != 0:
+		e.warn("log", "chmod 0750 "+dir, "the directory %s has the mode %#o, and 0750 keeps others out", dir, at.Mode&0o777)
+	default:
+		return true
+	}
+	return false
+}
+
 // trustMend gives the command that makes a log trustworthy.
-func trustMend(err error, path string) string {
+func (e *examination) trustMend(err error, path string) string {
+	dir := filepath.Dir(path)
 	switch {
 	case errors.Is(err, desired.ErrOwner):
-		return fmt.Sprintf("chown --reference=%s %s", filepath.Dir(path), path)
+		return "chown root " + strings.Join(e.foreign(dir, path), " ")
 	case errors.Is(err, desired.ErrWorldWritable):
-		return fmt.Sprintf("chmod o-w %s %s", filepath.Dir(path), path)
+		return fmt.Sprintf("chmod o-w %s %s", dir, path)
+	case errors.Is(err, desired.ErrSymlink): // moving what it points to could move what an attacker named
+		return fmt.Sprintf("readlink -f %s; %s", path, e.edit())
+	case errors.Is(err, desired.ErrNotRegular):
+		return fmt.Sprintf("mv %s %s.away && %s", path, path, restartService)
+	case errors.Is(err, desired.ErrLinked):
+		return fmt.Sprintf("find %s -xdev -samefile %s", dir, path)
 	case errors.Is(err, fs.ErrPermission):
-		return "sudo reconciler doctor"
+		return asRoot
 	}
-	return "ls -l " + path
+	return "ls -ld " + dir + " " + path
 }
 
-// logrotate looks for a rule that would rename or cut a log of ours.
-func (e *examination) logrotate() {
-	files, err := filepath.Glob(e.Root + "/etc/logrotate.d/*")
-	if err != nil {
-		return // the pattern is ours and valid
+// foreign gives those paths whose owner is neither root, nor who looks, nor the
+// service's user.
+func (e *examination) foreign(paths ...string) []string {
+	ours := []string{"0", strconv.Itoa(e.UID)}
+	if service, err := user.Lookup(desired.ServiceUser); err == nil {
+		ours = append(ours, service.Uid)
 	}
-	files = append(files, e.Root+"/etc/logrotate.conf")
-	found := false
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			continue // not there, or not readable by this user
-		}
-		for _, pattern := range rotated(text) {
-			for _, log := range e.Config.State {
-				if hit, err := filepath.Match(pattern, log); err == nil && hit {
-					found = true
-					e.warn("logrotate", "sed -i 's|"+pattern+"||' "+strings.TrimPrefix(file, e.Root),
-						"%s rotates %s: the log compacts itself, and a rotation looks like a lost log", strings.TrimPrefix(file, e.Root), log)
-				}
-			}
-		}
-	}
-	if !found {
-		e.ok("logrotate", "no rule of logrotate touches the log")
-	}
-}
-
-// rotated gives the patterns of a logrotate file: the paths before each brace
-// (logrotate(8)). Quotes are taken off.
-func rotated(text []byte) []string {
-	var patterns []string
-	depth := 0
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	for lines.Scan() {
-		line, _, _ := strings.Cut(lines.Text(), "#")
-		for _, word := range strings.Fields(strings.NewReplacer("{", " { ", "}", " } ").Replace(line)) {
-			switch {
-			case word == "{":
-				depth++
-			case word == "}":
-				depth--
-			case depth == 0 && strings.HasPrefix(strings.Trim(word, `"'`), "/"):
-				patterns = append(patterns, strings.Trim(word, `"'`))
-			}
-		}
-	}
-	return patterns
+	return slices.DeleteFunc(paths, func(path string) bool {
+		var st unix.Stat_t
+		err := unix.Lstat(path, &st)
+		return err != nil || slices.Contains(ours, strconv.FormatUint(uint64(st.Uid), 10))
+	})
 }

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -12,11 +13,21 @@ import (
 	"reconciler/internal/tool"
 )
 
-const startService = "systemctl enable --now reconciler"
+// What mends more than one defect.
+const (
+	startService   = "systemctl enable --now reconciler"
+	restartService = "systemctl restart reconciler"
+	asRoot         = "sudo reconciler doctor"
+)
+
+// edit opens the settings.
+func (e *examination) edit() string {
+	return "${EDITOR:-vi} " + cmp.Or(e.Config.File, config.DefaultPath)
+}
 
 func (e *examination) user() {
 	if e.UID != 0 {
-		e.warn("user", "sudo reconciler doctor", "not run as root: the firewall, the log and fail2ban may not be readable")
+		e.warn("user", asRoot, "not run as root: the firewall, the log and fail2ban may not be readable")
 	}
 	if e.Config.File != "" {
 		e.ok("configuration", "%s is valid", e.Config.File)
@@ -90,13 +101,13 @@ func (e *examination) firewall() {
 	host, err := e.Host.Read(ctx, e.Now())
 	switch {
 	case errors.Is(err, tool.ErrNotPermitted):
-		e.fail("firewall", "sudo reconciler doctor", "reading it is not permitted: %v", err)
+		e.fail("firewall", asRoot, "reading it is not permitted: %v", err)
 		return
 	case errors.Is(err, tool.ErrNoFamily):
 		e.fail("firewall", "modprobe -a ip_tables ip_set ip_set_hash_net xt_set", "the kernel cannot do it: %v", err)
 		return
 	case err != nil:
-		e.fail("firewall", "", "it cannot be read: %v", err)
+		e.fail("firewall", strings.Join(e.reading(), "; "), "it cannot be read: %v", err)
 		return
 	}
 	e.chain(host)
@@ -107,8 +118,29 @@ func (e *examination) firewall() {
 		e.ok("jump", "nothing before the jump from %s to %s lets new traffic past it", strings.Join(e.Config.Hooks, ", "), e.Config.Chain)
 	}
 	for _, w := range host.Warnings {
-		e.warn("firewall", "", "%s", w)
+		e.warn("firewall", e.mendOf(host), "%s", w)
 	}
+}
+
+// reading gives the commands by which the firewall is read: what one of them
+// says is what is wrong.
+func (e *examination) reading() []string {
+	var commands []string
+	for _, f := range observed.Families {
+		commands = append(commands, e.Spec.Program(f, "save")+" -t filter")
+	}
+	if e.Spec.Backend == observed.BackendIPSet {
+		commands = append(commands, "ipset list -t")
+	}
+	return commands
+}
+
+// mendOf gives what mends a warning of the firewall: IPv6 is missing, or a hook.
+func (e *examination) mendOf(host observed.Host) string {
+	if host.NoIPv6 {
+		return "modprobe -a ip6_tables ip6table_filter && " + restartService
+	}
+	return e.edit() + " # hook"
 }
 
 func (e *examination) chain(host observed.Host) {

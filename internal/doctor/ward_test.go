@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,18 +40,20 @@ type ward struct {
 	root    string
 	config  config.Config
 	answers map[string]string // what other programs say, by command line
+	refused map[string]string // what they complain about, by command line
 	patient Patient
 }
 
 func newWard(t *testing.T) *ward {
 	t.Helper()
 	root := t.TempDir()
-	w := &ward{t: t, sim: ec2sim.New(ec2sim.Options{}), fw: hostfake.New(), root: root, answers: map[string]string{
+	w := &ward{t: t, sim: ec2sim.New(ec2sim.Options{}), fw: hostfake.New(), root: root, refused: map[string]string{}, answers: map[string]string{
 		"systemctl is-enabled reconciler.service": "enabled\n",
 		"fail2ban-client status":                  "Status\n|- Number of jail:\t1\n`- Jail list:\tsshd, other\n",
 		"fail2ban-client get sshd actions":        "The jail sshd has the following actions:\nreconciler\n",
 		"fail2ban-client get other actions":       "The jail other has the following actions:\niptables-multiport\n",
 		"fail2ban-client get sshd banip":          "203.0.113.7 2001:db8::7\n",
+		"sqlite3 --version":                       "3.40.1\n",
 	}}
 	w.acl = w.sim.Bastion()
 	w.config = config.Config{
@@ -64,6 +67,7 @@ func newWard(t *testing.T) *ward {
 	w.write("/etc/logrotate.d/apt", "/var/log/apt/*.log {\n weekly\n}\n")
 	w.write("/state/bans.jsonl", fmt.Sprintf(`{"op":"ban","ip":"203.0.113.7","jail":"sshd","time":%[1]d}`+"\n"+
 		`{"op":"ban","ip":"2001:db8::7","jail":"sshd","time":%[1]d}`+"\n", time.Now().Unix()))
+	w.answers["fail2ban-client get sshd action reconciler state"] = w.config.State[0] + "\n"
 	w.patient = w.newPatient()
 	return w
 }
@@ -83,7 +87,7 @@ func (w *ward) Run(ctx context.Context, stdin []byte, program string, args ...st
 		return []byte(answer), nil
 	}
 	if slices.Contains([]string{"systemctl", "fail2ban-client"}, program) {
-		return nil, &tool.Error{Program: program, Args: args, Stderr: "no answer", Err: errors.New("exit status 255")}
+		return nil, &tool.Error{Program: program, Args: args, Stderr: cmp.Or(w.refused[line], "no answer"), Err: errors.New("exit status 255")}
 	}
 	return w.fw.Run(ctx, stdin, program, args...)
 }
@@ -97,6 +101,7 @@ func (w *ward) newPatient() Patient {
 		Connect:  func(context.Context) (controller.EC2, error) { return w.sim.LocalClient(), nil },
 		Holder:   func(string) string { return "process 1 (reconciler)" },
 		Clock:    func() (bool, error) { return true, nil },
+		Lifted:   func(string, netip.Prefix) bool { return false },
 	}
 	p.Status = func(ctx context.Context) (controller.Status, error) {
 		l, done, err := w.loop(p, false)

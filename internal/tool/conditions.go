@@ -17,11 +17,13 @@ var (
 	ErrNoFamily     = errors.New("the kernel cannot filter this address family")
 
 	ErrReadOnlyDatabase = errors.New("the database would have to be repaired, and is opened for reading")
+	ErrNoServer         = errors.New("fail2ban does not run")
+	ErrNoLogFile        = errors.New("fail2ban has a jail whose log file is not there")
 )
 
 // conditions is the only place that knows the words of the kernel's and the
 // programs' complaints (ipset 7.17 lib/errcode.c; iptables 1.8.9, both
-// variants; sqlite3 3.40).
+// variants; sqlite3 3.40; fail2ban 1.0.2).
 var conditions = map[error][]string{
 	ErrNoSuchSet: {"The set with the given name does not exist", " doesn't exist."},
 	ErrSetFull:   {"Hash is full"},
@@ -38,6 +40,8 @@ var conditions = map[error][]string{
 		"do you need to insmod",
 	},
 	ErrReadOnlyDatabase: {"attempt to write a readonly database"},
+	ErrNoServer:         {"Is fail2ban running?", "Could not find server"},
+	ErrNoLogFile:        {"Have not found any log file for"},
 }
 
 // Is says whether what the program wrote names the condition.
