@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,4 +17,29 @@ func Synchronised() (bool, error) {
 		return false, fmt.Errorf("asking the kernel about its clock: %w", err)
 	}
 	return state != timeError, nil
+}
+
+// The SDK signs each call with the time; AWS refuses one that is more than 5
+// minutes off (Signature Version 4, "RequestExpired").
+const (
+	skewWarns = 30 * time.Second
+	skewFails = 5 * time.Minute
+)
+
+func (e *examination) skew(skew time.Duration) {
+	switch off := skew.Abs().Round(time.Second); {
+	case off >= skewFails:
+		e.fail("clock", "systemctl restart chronyd || systemctl restart systemd-timesyncd", "this clock is %s off that of AWS, which refuses calls: bans end at the wrong time too", off)
+	case off >= skewWarns:
+		e.warn("clock", "systemctl restart chronyd || systemctl restart systemd-timesyncd", "this clock is %s off that of AWS: bans end at the wrong time", off)
+	}
+}
+
+// clock asks the kernel whether somebody keeps the time right.
+func (e *examination) clock() {
+	if synchronised, err := e.Clock(); err != nil || !synchronised {
+		e.warn("clock", "timedatectl set-ntp true", "the clock is not synchronised: bans begin and end by it")
+		return
+	}
+	e.ok("clock", "it is synchronised")
 }

@@ -3,9 +3,9 @@ package doctor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -16,8 +16,6 @@ import (
 	"reconciler/internal/config"
 	"reconciler/internal/observed"
 )
-
-const attachPolicy = "attach /usr/share/doc/reconciler/examples/reconciler-policy.json to the instance's role"
 
 // subnets goes from the interfaces to their subnets and from there to the ACLs.
 func (e *examination) subnets() {
@@ -57,7 +55,8 @@ func (e *examination) discover(auto bool, subnets []string) {
 	}
 	found, err := observed.DiscoverACLs(e.ctx, e.api, subnets, e.Now())
 	if err != nil {
-		e.fail("network ACL", attachPolicy, "%v", apply.Explain(err, "ec2:DescribeNetworkAcls"))
+		explained := apply.Explain(err, "ec2:DescribeNetworkAcls")
+		e.fail("network ACL", e.cloudMend(explained, "acl-…"), "%v", explained)
 		return
 	}
 	for _, a := range found {
@@ -72,7 +71,8 @@ func (e *examination) permissions() {
 	for _, id := range e.acls {
 		acl, err := observed.ReadACL(e.ctx, e.api, id, e.Now())
 		if err != nil {
-			e.fail("describe", attachPolicy, "%v", apply.Explain(err, "ec2:DescribeNetworkAcls"))
+			explained := apply.Explain(err, "ec2:DescribeNetworkAcls")
+			e.fail("describe", e.cloudMend(explained, id), "%v", explained)
 			continue
 		}
 		e.ok("describe", "%s can be read: %d inbound rules", id, len(acl.Entries))
@@ -125,11 +125,11 @@ func (e *examination) permitted(name, permission, id string, err error) {
 	case err == nil: // no EC2 answers so; something else is at that address
 		e.fail(name, "unset AWS_ENDPOINT_URL; reconciler doctor", "the endpoint took a dry run for a real call: it is not AWS")
 	case errors.Is(explained, apply.ErrDenied):
-		e.fail(name, attachPolicy, "%v", explained)
+		e.fail(name, grant(id), "%v", explained)
 	case errors.Is(explained, apply.ErrConflict), errors.Is(explained, apply.ErrQuota):
 		e.ok(name, "%s on %s got past the permissions", permission, id)
 	default:
-		e.warn(name, "reconciler doctor", "whether %s on %s is allowed is not known: %v", permission, id, explained)
+		e.warn(name, e.cloudMend(explained, id), "whether %s on %s is allowed is not known: %v", permission, id, explained)
 	}
 }
 
@@ -141,7 +141,7 @@ func (e *examination) owners() {
 		out, err := e.api.DescribeNetworkAcls(ctx, &ec2.DescribeNetworkAclsInput{NetworkAclIds: []string{id}})
 		cancel()
 		if err != nil {
-			return // said already
+			continue // said already
 		}
 		for _, acl := range out.NetworkAcls {
 			e.tags(id, acl.Tags)
@@ -157,36 +157,11 @@ func (e *examination) tags(id string, tags []types.Tag) {
 		text := strings.ToLower(aws.ToString(t.Key) + " " + aws.ToString(t.Value))
 		for _, owner := range []string{"terraform", "opentofu", "pulumi"} {
 			if strings.Contains(text, owner) {
-				e.warn("owner", "lifecycle { ignore_changes = [ingress] } in its aws_network_acl, or aws_network_acl_rule resources",
+				e.warn("owner", fmt.Sprintf("grep -rn 'aws_network_acl\\|NetworkAcl' --include='*.tf' --include='*.ts' --include='*.py' . # in the code that makes %s: lifecycle { ignore_changes = [ingress] }, or aws_network_acl_rule resources", id),
 					"the tag %s of %s says that %s keeps it: inline rules there would erase the bans", aws.ToString(t.Key), id, owner)
 				return
 			}
 		}
 	}
 	e.ok("owner", "no tag of %s says that another tool keeps its rules", id)
-}
-
-// The SDK signs each call with the time; AWS refuses one that is more than 5
-// minutes off (Signature Version 4, "RequestExpired").
-const (
-	skewWarns = 30 * time.Second
-	skewFails = 5 * time.Minute
-)
-
-func (e *examination) skew(skew time.Duration) {
-	switch off := skew.Abs().Round(time.Second); {
-	case off >= skewFails:
-		e.fail("clock", "systemctl restart chronyd || systemctl restart systemd-timesyncd", "this clock is %s off that of AWS, which refuses calls: bans end at the wrong time too", off)
-	case off >= skewWarns:
-		e.warn("clock", "systemctl restart chronyd || systemctl restart systemd-timesyncd", "this clock is %s off that of AWS: bans end at the wrong time", off)
-	}
-}
-
-// clock asks the kernel whether somebody keeps the time right.
-func (e *examination) clock() {
-	if synchronised, err := e.Clock(); err != nil || !synchronised {
-		e.warn("clock", "timedatectl set-ntp true", "the clock is not synchronised: bans begin and end by it")
-		return
-	}
-	e.ok("clock", "it is synchronised")
 }
