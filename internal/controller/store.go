@@ -168,19 +168,3 @@ func (s *FileStore) Close() error {
 	}
 	return errors.Join(errs...)
 }
-
-// ReadSet gives what the log that commands append to wants, without a lock or
-// the network.
-func ReadSet(w config.Writing, now time.Time) (desired.Set, error) {
-	s, err := OpenStore(config.Config{
-		State: []string{w.State}, HostID: w.HostID, RunDir: w.RunDir, Spool: w.Spool, CacheDir: w.CacheDir, S3: w.S3,
-	}, false, now)
-	if err != nil {
-		return desired.Set{}, err
-	}
-	errs := []error{s.Close()}
-	for _, f := range s.files {
-		errs = append(errs, f.opened)
-	}
-	return s.Set(now), errors.Join(errs...)
-}
