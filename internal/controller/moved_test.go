@@ -106,7 +106,7 @@ func TestARetiredACLThatIsDeletedIsForgotten(t *testing.T) {
 
 // A look is due so long after the last one, however many bans come between.
 func TestBansDoNotPutOffTheNextLookAtTheHost(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
+	inWorld(t, func(_ *testing.T, w *world) {
 		w.start()
 		w.ban(time.Hour, "203.0.113.7")
 		w.pass(12 * time.Second)
