@@ -64,7 +64,7 @@ type Set struct {
 	Bans      []Ban                   // sorted by prefix, no prefix twice
 	Lifted    map[netip.Prefix]Reason // once enforced, no longer wanted, removal not yet confirmed by every target
 	Bad       []LineError             // lines that were skipped
-	Warnings  []string                // what an operator should know: an unavailable source, an unban under a wider ban
+	Warnings  []string                // what an operator should know: a log that was replaced, an unban under a wider ban
 	Paused    bool                    // nothing is to be enforced
 	Confirmed time.Time               // of the last confirm record; another value means another one; zero: none
 	Next      time.Time               // when this Set next changes by itself (an expiry, a deferred flush); zero: never

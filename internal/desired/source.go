@@ -63,7 +63,8 @@ type Health struct {
 }
 
 // Collect gives what all logs together want at now. Each folds alone; only what
-// lifts a prefix for all hosts reaches over to the other logs.
+// lifts a prefix for all hosts reaches over to the other logs. The error in a
+// log's Health is no warning here: whoever has read the log has it already.
 func Collect(now time.Time, states ...State) Set {
 	folds := make([]*Fold, len(states))
 	for i, s := range states {
@@ -74,9 +75,6 @@ func Collect(now time.Time, states ...State) Set {
 	for _, s := range states {
 		set.Bad = append(set.Bad, s.Bad()...)
 		set.Warnings = append(set.Warnings, s.Warnings()...)
-		if err := s.Health().Err; err != nil {
-			set.Warnings = append(set.Warnings, err.Error())
-		}
 	}
 	return set
 }
