@@ -153,12 +153,13 @@ func TestWrittenRecordsLookLikeTheContract(t *testing.T) {
 func TestBantimesOfTheCommandLine(t *testing.T) {
 	for text, want := range map[string]int64{
 		"3600": 3600, "-1": -1, "0": 0, "1h": 3600, "90s": 90, "1h30m": 5400, "7d": 7 * 86400, "2w": 14 * 86400, "1.2s": 2,
+		"7243.53": 7244, "7243.0": 7243, "0.001": 1,
 	} {
 		if got, err := ParseBantime(text); err != nil || got != want {
 			t.Errorf("%s is read as %d, %v; want %d", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "-2", "-1h", "h", "1y", "d", "-1d", "999999999999999", "4000000000w", "1\x1b"} {
+	for _, text := range []string{"", "-2", "-1h", "h", "1y", "d", "-1d", "999999999999999", "4000000000w", "1\x1b", "-0.5", "-1.0", ".", "1.2.3", "0x1.8p1", "999999999999999.5"} {
 		if got, err := ParseBantime(text); err == nil || !strings.Contains(err.Error(), "write seconds") || strings.Contains(err.Error(), "\x1b") {
 			t.Errorf("%q is read as %d, %v; want an error with the next step", text, got, err)
 		}

@@ -61,7 +61,7 @@ func parseEither(text string) (netip.Prefix, error) {
 }
 
 // ParseBantime reads a duration as people and fail2ban write it: seconds
-// (3600), units (90s, 30m, 1h30m, 7d, 2w), or -1 for permanent. It gives
+// (3600, 7243.53), units (90s, 30m, 1h30m, 7d, 2w), or -1 for permanent. It gives
 // seconds; a fraction is rounded up, so that no ban ends early.
 func ParseBantime(text string) (int64, error) {
 	const next = "write seconds (3600), a duration (1h, 7d) or -1 for permanent"
@@ -69,6 +69,9 @@ func ParseBantime(text string) (int64, error) {
 		if n < Permanent || n > maxUnix {
 			return 0, fmt.Errorf("bantime %d is out of range; %s", n, next)
 		}
+		return n, nil
+	}
+	if n, err := roundedUp(text); err == nil && strings.Trim(text, "0123456789.") == "" {
 		return n, nil
 	}
 	if days, ok := parseDays(text); ok {
