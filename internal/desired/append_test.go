@@ -158,6 +158,10 @@ func TestUnsafeFilesAreRefusedWithTheMend(t *testing.T) {
 		{"a directory", func(p string) error { return os.Mkdir(p, 0o750) }, nil, ""},
 		{"a FIFO", func(p string) error { return unix.Mkfifo(p, 0o640) }, ErrNotRegular, "move it away"},
 		{"writable by everyone", func(p string) error { return errors.Join(os.WriteFile(p, nil, 0o640), os.Chmod(p, 0o666)) }, ErrWorldWritable, "chmod o-w"},
+		{"in a directory that is a symbolic link", func(p string) error {
+			dir := filepath.Dir(p)
+			return errors.Join(os.Rename(dir, dir+"-real"), os.Symlink(dir+"-real", dir))
+		}, ErrSymlink, "name the directory that it points to"},
 		{"in a directory that everyone may write to", func(p string) error { return os.Chmod(filepath.Dir(p), 0o777) }, ErrWorldWritable, "chmod o-w"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -1,13 +1,11 @@
 package desired
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -84,11 +82,17 @@ func checkStat(path string, st *unix.Stat_t) error {
 	return nil
 }
 
-// openDir opens a directory and checks it: owned by root or this user, and if
-// everyone may write to it, then with the sticky bit that keeps others from
-// replacing our files.
+// openDir opens a directory and checks it: no link itself, owned by root or this
+// user, and if everyone may write to it, then with the sticky bit that keeps
+// others from replacing our files. Links further up the path are followed: they
+// are the system's.
 func openDir(path string) (*os.File, error) {
-	dir, err := os.OpenFile(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	dir, err := os.OpenFile(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
+		if st, statErr := os.Lstat(path); statErr == nil && st.Mode().Type() == fs.ModeSymlink {
+			return nil, fmt.Errorf("directory %s is %w; name the directory that it points to", path, ErrSymlink)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -202,53 +206,4 @@ func inodeOf(file *os.File) (uint64, int64, error) {
 		return 0, 0, &fs.PathError{Op: "fstat", Path: file.Name(), Err: err}
 	}
 	return st.Ino, st.Size, nil
-}
-
-// sameFile says that a path still names an open file.
-func sameFile(file *os.File, path string) bool {
-	var open, named unix.Stat_t
-	return unix.Fstat(int(file.Fd()), &open) == nil && unix.Lstat(path, &named) == nil &&
-		open.Ino == named.Ino && open.Dev == named.Dev
-}
-
-// lockOpen takes the lock of an open file. It tries again until the context
-// ends, for flock itself cannot be interrupted.
-func lockOpen(ctx context.Context, file *os.File) error {
-	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
-		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			return &fs.PathError{Op: "flock", Path: file.Name(), Err: err}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for the lock of %s, which another process holds: %w", file.Name(), ctx.Err())
-		case <-time.After(wait):
-		}
-	}
-}
-
-// openLocked opens (or makes) a file and locks it. When the path names another
-// file by then, that one is taken.
-func openLocked(ctx context.Context, path string, open func(string, int) (*os.File, error)) (*os.File, error) {
-	const flags = unix.O_RDWR | unix.O_APPEND
-	for {
-		file, err := open(path, flags)
-		if err != nil {
-			return nil, err
-		}
-		if err := lockOpen(ctx, file); err != nil {
-			_ = file.Close()
-			return nil, err
-		}
-		if sameFile(file, path) {
-			return file, nil
-		}
-		_ = file.Close()
-		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("opening %s: %w", path, err)
-		}
-	}
 }

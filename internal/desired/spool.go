@@ -25,14 +25,27 @@ var errSpoolUnread = errors.New("the spool cannot be read")
 const drainReserve = 64 << 10
 
 // spoolPath names the spool after the log's absolute path, so that two logs
-// never share one.
+// never share one, and without links, so that two spellings of one log do.
 func (f *File) spoolPath() string {
 	path, err := filepath.Abs(f.Path)
 	if err != nil {
 		path = f.Path
 	}
+	path = filepath.Join(resolved(filepath.Dir(path)), filepath.Base(path))
 	sum := sha256.Sum256([]byte(path))
 	return filepath.Join(f.RunDir, fmt.Sprintf("spool-%x.jsonl", sum[:8]))
+}
+
+// resolved gives a directory without links, also one that is to be made yet.
+func resolved(dir string) string {
+	if found, err := filepath.EvalSymlinks(dir); err == nil {
+		return found
+	}
+	parent := filepath.Dir(dir)
+	if parent == dir {
+		return dir
+	}
+	return filepath.Join(resolved(parent), filepath.Base(dir))
 }
 
 func appendSpool(ctx context.Context, path string, data []byte) error {

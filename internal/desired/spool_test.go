@@ -97,3 +97,29 @@ func TestTwoLogsDoNotShareASpool(t *testing.T) {
 		t.Errorf("both use %s", a.spoolPath())
 	}
 }
+
+func TestTwoSpellingsOfALogShareASpool(t *testing.T) {
+	top := t.TempDir()
+	for _, err := range []error{os.MkdirAll(top+"/data/var/log", 0o750), os.Symlink(top+"/data/var", top+"/var")} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, dir := range []string{"log", "new"} { // the second is made by the first append
+		one, other := NewFile(top+"/var/"+dir+"/bans.jsonl"), NewFile(top+"/data/var/"+dir+"/bans.jsonl")
+		one.RunDir, other.RunDir = top, top
+		if one.spoolPath() != other.spoolPath() {
+			t.Errorf("%s has the spool %s, and %s has %s", one.Path, one.spoolPath(), other.Path, other.spoolPath())
+		}
+		before := one.spoolPath()
+		if _, err := one.Append(context.Background(), banOf("192.0.2.1")); err != nil {
+			t.Errorf("behind a link further up, appending gives %v", err)
+		}
+		if one.spoolPath() != before {
+			t.Errorf("the spool of %s has another name once the directory is there", one.Path)
+		}
+	}
+	if a, b := NewFile(top+"/var/log/bans.jsonl"), NewFile(top+"/var/log/other.jsonl"); a.spoolPath() == b.spoolPath() {
+		t.Error("two logs share a spool")
+	}
+}
