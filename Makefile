@@ -8,6 +8,8 @@ FUZZTIME      ?= 10s
 # Random cases of make soak, and runs of make flake.
 CASES         ?= 1000000
 RUNS          ?= 20
+# Build tags of make flake.
+TAGS          ?=
 VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 # Tools of a fixed version stay inside the tree.
@@ -32,7 +34,7 @@ test-deps: ## install the programs that tests drive; says what is left out
 	sh scripts/deps.sh
 
 e2e: ## run the end-to-end tests of the built program
-	$(GO) test -race -count=1 -p 1 -timeout 40m -tags e2e ./test/...
+	$(GO) test -race -shuffle=on -count=1 -p 1 -timeout 40m -tags e2e ./test/...
 
 lint: ## check format, vet, golangci-lint and staticcheck
 	GO="$(GO)" GOLANGCI_LINT=$(GOLANGCI_LINT) STATICCHECK=$(STATICCHECK) TOOLS="$(TOOLS)" sh scripts/lint.sh $(PKG)
@@ -53,10 +55,11 @@ soak: ## live thirty simulated busy days, then try CASES random cases
 mutants: ## break the code on purpose in many ways; every break must be caught
 	$(GO) run ./test/mutants
 
-flake: test-deps ## run all tests RUNS times, shuffled anew each time, with the race detector
+# End-to-end tests share the machine's firewall, so packages take turns.
+flake: test-deps ## run all tests RUNS times, shuffled anew, with the race detector; TAGS=e2e: those too
 	@for run in $$(seq $(RUNS)); do \
 		echo "flake: run $$run of $(RUNS)"; \
-		$(GO) test -race -shuffle=on -count=1 $(PKG) || exit 1; \
+		$(GO) test -race -shuffle=on -count=1 $(if $(TAGS),-p 1 -timeout 40m -tags $(TAGS)) $(PKG) || exit 1; \
 	done
 	@echo "flake: $(RUNS) runs, none failed"
 

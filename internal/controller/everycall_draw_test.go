@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -46,7 +47,7 @@ const everyWindow = 14
 
 func drawSituation(t *rapid.T) situation {
 	s := situation{
-		acls: rapid.IntRange(1, 2).Draw(t, "ACLs"), quota: rapid.IntRange(4, 7).Draw(t, "quota"),
+		acls:     rapid.IntRange(1, 2).Draw(t, "ACLs"),
 		hostMode: rapid.SampledFrom([]string{config.HostModeAll, config.HostModeOverflow}).Draw(t, "host mode"),
 		noHost:   rapid.IntRange(0, 4).Draw(t, "no host") == 4,
 		hits:     rapid.IntRange(1, 3).Draw(t, "hits"), edit: rapid.IntRange(0, 11).Draw(t, "edit"),
@@ -54,6 +55,7 @@ func drawSituation(t *rapid.T) situation {
 	for range s.acls {
 		s.theirs = append(s.theirs, drawTheirs(t))
 	}
+	s.quota = drawQuota(t, s.theirs)
 	bans := rapid.Permutation(prefixesOf(everyPool)).Draw(t, "bans")
 	cut := rapid.IntRange(3, 10).Draw(t, "first bans")
 	s.first, s.added = bans[:cut], bans[cut:min(len(bans), cut+rapid.IntRange(1, 6).Draw(t, "added bans"))]
@@ -61,6 +63,20 @@ func drawSituation(t *rapid.T) situation {
 	s.ends = s.first[len(s.lifted):][:rapid.IntRange(0, min(2, cut-len(s.lifted))).Draw(t, "ending bans")]
 	s.later = s.added[:rapid.IntRange(0, min(2, len(s.added))).Draw(t, "bans lifted later")]
 	return s
+}
+
+// drawQuota leaves room for at least four bans in every ACL, or else, on purpose,
+// hardly any or none.
+func drawQuota(t *rapid.T, theirs [][]ec2sim.Entry) int {
+	if rapid.IntRange(0, 4).Draw(t, "crowded") == 4 {
+		return rapid.IntRange(3, 6).Draw(t, "small quota")
+	}
+	most := 0
+	for _, entries := range theirs {
+		six := len(keep(entries, func(e ec2sim.Entry) bool { return e.Prefix.Addr().Is6() }))
+		most = max(most, six, len(entries)-six)
+	}
+	return most + 1 + rapid.IntRange(4, 6).Draw(t, "room") // 1: the default deny
 }
 
 // drawTheirs gives entries of somebody else: of other shapes in the window,
@@ -136,6 +152,15 @@ func mishapsOf(target, action string, index int) []mishap {
 		out = append(out, mishap{target, index, k})
 	}
 	return out
+}
+
+// everyKind names the mishaps of all targets.
+func everyKind() []string {
+	kinds := map[string]bool{}
+	for _, m := range slices.Concat(mishapsOf("host", "", 0), mishapsOf("acl 0", describe, 0), mishapsOf("acl 0", "CreateNetworkAclEntry", 0)) {
+		kinds[m.kind] = true
+	}
+	return slices.Sorted(maps.Keys(kinds))
 }
 
 const describe = "DescribeNetworkAcls"

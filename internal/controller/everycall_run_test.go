@@ -18,7 +18,7 @@ type everyOutcome struct {
 	troubles []string
 	calls    map[string][]string // actions, by target, from the change on
 	met      bool                // the mishap came to pass
-	excused  int
+	between  int                 // writes to a number that was edited by hand since the last look
 }
 
 // live plays a situation from its beginning to its end, with one mishap.
@@ -40,7 +40,7 @@ func (s situation) live(t *testing.T, dir string, m mishap) (out everyOutcome) {
 		v.count(false)
 		w.pass(150 * time.Second)
 		v.settled(s)
-		out = everyOutcome{v.troubles, v.calls, met(), v.excused}
+		out = everyOutcome{v.troubles, v.calls, met(), v.between}
 	})
 	return out
 }

@@ -38,7 +38,7 @@ type everyWatch struct {
 	counting bool
 	fails    func(target string, index int) (before, after bool) // of the host's runs
 	edit     func(acl string, index int)
-	excused  int
+	between  int
 	troubles []string
 }
 
@@ -69,6 +69,9 @@ func (v *everyWatch) afterCall(c ec2sim.Call) {
 	v.quota(c, before, after)
 	v.effective(c, id, after)
 	v.review(c.Action)
+	if c.Write && v.blind[id][number(c)] {
+		v.between++
+	}
 	if c.Action == describe && c.Code == "" {
 		clear(v.blind[id])
 	}
@@ -98,7 +101,6 @@ func (v *everyWatch) onlyOurs(c ec2sim.Call, id string, after []ec2sim.Entry) {
 			continue
 		}
 		if v.blind[id][n] && c.Write && number(c) == n {
-			v.excused++
 			delete(v.theirs[id], n)
 			continue
 		}

@@ -44,6 +44,9 @@ func TestMain(m *testing.M) {
 }
 
 // build makes the program once; the process inside the namespace finds it made.
+// It is made without the race detector: that one needs cgo, whose runtime makes
+// and orders system calls in its own way, and the points are to be those of the
+// program that people install.
 func build() (err error) {
 	if program = os.Getenv(programEnv); program != "" {
 		return nil

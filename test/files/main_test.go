@@ -41,6 +41,8 @@ func TestMain(m *testing.M) {
 }
 
 // build makes the program once; the process inside the namespace finds it made.
+// It is made without the race detector: it is started once for every operation
+// on a file, and a start with the detector takes several times as long.
 func build() (err error) {
 	if program = os.Getenv(programEnv); program != "" {
 		return nil
