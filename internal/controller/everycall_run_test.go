@@ -59,7 +59,7 @@ func (s situation) arrange(w *world) *everyWatch {
 	v := &everyWatch{
 		world: w, noHost: s.noHost, ids: []string{w.acl}, wanted: map[netip.Prefix]time.Time{}, held: map[everyPlace]bool{},
 		edge: map[string][]ec2sim.Entry{}, theirs: map[string]map[int]ec2sim.Entry{}, blind: map[string]map[int]bool{}, edited: map[string]time.Time{},
-		writes: map[string]map[int]int{}, calls: map[string][]string{}, fails: func(string, int) (bool, bool) { return false, false },
+		writes: map[string]map[int][]string{}, calls: map[string][]string{}, fails: func(string, int) (bool, bool) { return false, false },
 	}
 	if s.acls == 2 {
 		v.ids = append(v.ids, w.sim.AddACL(w.sim.VPCOf(w.acl)))
@@ -67,7 +67,7 @@ func (s situation) arrange(w *world) *everyWatch {
 	}
 	w.sim.SetQuota(s.quota)
 	for i, id := range v.ids {
-		v.theirs[id], v.blind[id], v.writes[id] = map[int]ec2sim.Entry{}, map[int]bool{}, map[int]int{}
+		v.theirs[id], v.blind[id], v.writes[id] = map[int]ec2sim.Entry{}, map[int]bool{}, map[int][]string{}
 		for _, e := range s.theirs[i] {
 			if err := w.sim.ForceEntry(id, e); err != nil {
 				w.t.Fatal(err)
@@ -194,77 +194,5 @@ func (v *everyWatch) step(m mishap, d time.Duration, change func()) {
 	defer v.mu.Unlock()
 	if m.kind == "" {
 		v.wantFewest(before)
-	}
-}
-
-// settled checks the end: everything is as the state asks, the plan is empty,
-// and nothing more is written.
-func (v *everyWatch) settled(s situation) {
-	v.mu.Lock()
-	v.wantEnd(s)
-	writes := v.world.writes()
-	v.mu.Unlock()
-	v.wantNoPlan()
-	v.pass(70 * time.Second)
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if more := v.world.writes() - writes; more > 0 {
-		v.trouble("with nothing to do, %d more writes were made", more)
-	}
-}
-
-// wantNoPlan checks that another process, which knows what is on disk alone,
-// would change nothing.
-func (v *everyWatch) wantNoPlan() {
-	l := v.loop(false)
-	p, err := l.Plan(v.t.Context())
-	if err := l.Store.(*FileStore).Close(); err != nil {
-		v.t.Error(err)
-	}
-	if err != nil || len(p.Changes)+len(p.Withheld) > 0 {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		v.trouble("in the end the plan is not empty (%v): %+v, withheld %+v", err, p.Changes, p.Withheld)
-	}
-}
-
-// wantEnd: all that is wanted is enforced where there is room, and nothing else.
-func (v *everyWatch) wantEnd(s situation) {
-	now := time.Now()
-	for _, p := range prefixesOf(everyPool) {
-		end, wanted := v.wanted[p]
-		wanted = wanted && now.Before(end)
-		everywhere := true
-		for _, id := range v.ids {
-			everywhere = everywhere && blockedAtEdge(v.edge[id], p)
-			if slices.ContainsFunc(v.edge[id], func(e ec2sim.Entry) bool { return !e.Egress && !e.Allow && e.Prefix == p }) && !wanted {
-				v.trouble("in the end %s denies %s, which nobody wants", id, p)
-			}
-		}
-		covered := wanted || slices.ContainsFunc(slices.Collect(maps.Keys(v.wanted)), func(q netip.Prefix) bool {
-			return now.Before(v.wanted[q]) && q.Bits() < p.Bits() && q.Contains(p.Addr())
-		})
-		switch {
-		case wanted && !s.noHost && !v.hostBlocks(p) && (s.hostMode == config.HostModeAll || !everywhere):
-			v.trouble("in the end %s is wanted, and not enforced", p)
-		case p.IsSingleIP() && !covered && v.fw.Blocked(p.Addr(), 22):
-			v.trouble("in the end the host blocks %s, which nobody wants", p)
-		}
-	}
-}
-
-// wantFewest: k differing slots cost k calls; a number that had to be emptied
-// before it was filled costs two.
-func (v *everyWatch) wantFewest(before map[string][]ec2sim.Entry) {
-	for _, id := range v.ids {
-		differ := map[int]bool{}
-		for _, e := range slices.Concat(missing(before[id], v.edge[id]), missing(v.edge[id], before[id])) {
-			differ[e.Number] = true
-		}
-		for n, times := range v.writes[id] {
-			if times > 2 || !differ[n] {
-				v.trouble("with nothing going wrong rule %d of %s was written %d times, and differs: %t", n, id, times, differ[n])
-			}
-		}
 	}
 }

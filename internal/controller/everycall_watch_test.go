@@ -33,8 +33,8 @@ type everyWatch struct {
 	blind    map[string]map[int]bool // edited by hand since the ACL was last described
 	edited   map[string]time.Time    // when somebody last edited the ACL
 	held     map[everyPlace]bool
-	calls    map[string][]string // actions, by target, while the watch counts
-	writes   map[string]map[int]int
+	calls    map[string][]string         // actions, by target, while the watch counts
+	writes   map[string]map[int][]string // actions, by number
 	counting bool
 	fails    func(target string, index int) (before, after bool) // of the host's runs
 	edit     func(acl string, index int)
@@ -79,7 +79,7 @@ func (v *everyWatch) afterCall(c ec2sim.Call) {
 		index := len(v.calls[target])
 		v.calls[target] = append(v.calls[target], c.Action)
 		if c.Write {
-			v.writes[id][number(c)]++
+			v.writes[id][number(c)] = append(v.writes[id][number(c)], c.Action)
 		}
 		if v.edit != nil {
 			v.edit(target, index)
