@@ -1,0 +1,98 @@
+package controller
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"reconciler/internal/desired"
+)
+
+// ErrLockFile means that the lock file, or its directory, is not to be trusted.
+var ErrLockFile = errors.New("not to be trusted as a lock")
+
+// lockDir is the same for all, whatever --run-dir says: two daemons that look
+// in two places would not meet. Tests have their own.
+var lockDir = desired.DefaultRunDir
+
+// honest says that a user may keep others from the chain: root, ourselves and
+// the service command the firewall anyway.
+func honest(uid int64) bool {
+	if uid == 0 || uid == int64(os.Geteuid()) {
+		return true
+	}
+	service, err := user.Lookup(desired.ServiceUser)
+	return err == nil && service.Uid == strconv.FormatInt(uid, 10)
+}
+
+// lockFile takes the second lock, which only those can take who may write to the
+// run directory. Its name holds the network namespace, for /run may be shared.
+func lockFile(chain string) (*os.File, error) {
+	var ns unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/net", &ns); err != nil {
+		return nil, fmt.Errorf("finding the network namespace for the lock: %w", err)
+	}
+	if err := os.Mkdir(lockDir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) { //nolint:gosec // the spool in it is for all writers to find
+		return nil, fmt.Errorf("making the directory of the lock: %w", err)
+	}
+	path := filepath.Join(lockDir, fmt.Sprintf("lock-%s-%d", filepath.Base(chain), ns.Ino))
+	file, err := openLock(path)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		return file, nil
+	}
+	_ = file.Close() // nothing was written
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, fmt.Errorf("%w: a process holds %s; find it (fuser %s) and stop it first (systemctl stop reconciler), or give this one another --chain", ErrHeld, path, path)
+	}
+	return nil, fmt.Errorf("locking %s: %w", path, err)
+}
+
+// openLock opens or makes the file in a directory that only honest users write
+// to. Nobody else may open it, or they could hold it.
+func openLock(path string) (*os.File, error) {
+	dir, err := os.OpenFile(filepath.Dir(path), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, fmt.Errorf("opening the directory of the lock: %w", err)
+	}
+	defer dir.Close() //nolint:errcheck // it was only read
+	var at, st unix.Stat_t
+	if err := unix.Fstat(int(dir.Fd()), &at); err != nil {
+		return nil, &fs.PathError{Op: "fstat", Path: dir.Name(), Err: err}
+	}
+	if !honest(int64(at.Uid)) || at.Mode&0o022 != 0 {
+		return nil, fmt.Errorf("%s is %w (uid %d, mode %o); run: chown root %s && chmod 755 %s", dir.Name(), ErrLockFile, at.Uid, at.Mode&0o7777, dir.Name(), dir.Name())
+	}
+	fd, err := unix.Openat(int(dir.Fd()), filepath.Base(path), unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0o600)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	file := os.NewFile(uintptr(fd), path)
+	if err = unix.Fstat(fd, &st); err == nil && (st.Mode&unix.S_IFMT != unix.S_IFREG || !honest(int64(st.Uid)) || st.Mode&0o077 != 0 || st.Nlink != 1) {
+		err = fmt.Errorf("%s is %w (uid %d, mode %o); remove it", path, ErrLockFile, st.Uid, st.Mode)
+	}
+	if err == nil && os.Geteuid() == 0 && st.Uid != at.Uid {
+		err = file.Chown(int(at.Uid), int(at.Gid)) // the service takes it too
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+func closeIf(file *os.File) error {
+	if file == nil {
+		return nil
+	}
+	return file.Close()
+}
