@@ -68,3 +68,19 @@ func TestTheExampleJailIsValid(t *testing.T) {
 		t.Errorf("the example jail leaves a stock action in place:\n%s", out)
 	}
 }
+
+// Debian 12 writes no auth.log, and a jail without its log file keeps fail2ban
+// from starting.
+func TestTheExampleJailNeedsNoLogFile(t *testing.T) {
+	config := configDir(t)
+	jail, err := os.ReadFile(filepath.Join(deploy, "jail.d", "reconciler-sshd.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(config, "jail.d", "defaults-debian.conf"), "[sshd]\nenabled = true\nlogpath = "+filepath.Join(t.TempDir(), "auth.log")+"\n")
+	write(t, filepath.Join(config, "jail.d", "reconciler-sshd.conf"), string(jail))
+	out, err := exec.Command(need(t, "fail2ban-client"), "-c", config, "--test").CombinedOutput()
+	if err != nil {
+		t.Errorf("where sshd logs to the journal alone fail2ban does not take the example jail: %v\n%s", err, out)
+	}
+}
