@@ -31,6 +31,7 @@ failed; 3 when a removal was withheld. While the daemon runs it does this by its
 			defer stop()
 			report, err := e.loop.Once(ctx, force)
 			report.Partial = err != nil
+			report.Warnings = out.with(report.Warnings, err)
 			if printErr := out.print(cmd, report); printErr != nil {
 				return errors.Join(err, printErr)
 			}

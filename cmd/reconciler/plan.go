@@ -41,6 +41,7 @@ with --detailed-exitcode 2 when there are changes.`,
 		}
 		report := plan.ReportOf(p)
 		report.Partial = err != nil
+		report.Warnings = out.with(report.Warnings, err)
 		if printErr := out.print(cmd, report); printErr != nil {
 			return errors.Join(err, printErr)
 		}

@@ -113,6 +113,15 @@ func (o output) check() error {
 	return nil
 }
 
+// with adds what went wrong to the warnings of JSON, whose reader may never see
+// the error; a person would read it twice.
+func (o output) with(warnings []string, err error) []string {
+	if err == nil || o != "json" {
+		return warnings
+	}
+	return append(warnings, oneLine(err))
+}
+
 // print writes a report in the form asked for.
 func (o output) print(cmd *cobra.Command, r plan.Report) error {
 	if o == "json" {

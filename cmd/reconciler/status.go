@@ -38,6 +38,7 @@ would lift it.`,
 		ctx, stop := contextOf(cmd)
 		defer stop()
 		s, err := e.loop.Status(ctx)
+		s.Warnings = out.with(s.Warnings, err)
 		return errors.Join(err, showStatus(cmd, *out, s, args), e.store.Close())
 	}
 	return cmd
