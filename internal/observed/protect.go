@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -20,19 +21,28 @@ type Protected struct {
 	Rule   string       `json:"rule"` // in words: "--ignore", "an address of this host", …
 }
 
-// Where the kernel and the resolver keep what must not be cut off.
+// Where the kernel and the resolver keep what must not be cut off. Under
+// systemd-resolved resolv.conf names a stub on loopback alone; those that the
+// stub asks are in a file of its own (systemd-resolved.service(8)).
 const (
-	routesIPv4 = "/proc/net/route"
-	routesIPv6 = "/proc/net/ipv6_route"
-	resolvConf = "/etc/resolv.conf"
+	routesIPv4   = "/proc/net/route"
+	routesIPv6   = "/proc/net/ipv6_route"
+	resolvConf   = "/etc/resolv.conf"
+	resolvBehind = "/run/systemd/resolve/resolv.conf"
 )
 
 // ProtectedHere gives the addresses of this host, its gateways and its
 // resolvers. What could be read is given even when there is an error.
 func ProtectedHere() ([]Protected, error) {
 	own, err := ownAddresses()
+	around, errs := protectedIn("/")
+	return append(own, around...), errors.Join(err, errs)
+}
+
+// protectedIn gives the gateways and resolvers by the files below a root.
+func protectedIn(root string) ([]Protected, error) {
+	var own []Protected
 	var errs []error
-	errs = append(errs, err)
 	for _, part := range []struct {
 		path  string
 		parse func([]byte) []netip.Addr
@@ -41,8 +51,9 @@ func ProtectedHere() ([]Protected, error) {
 		{routesIPv4, gatewaysIPv4, "a gateway of this host"},
 		{routesIPv6, gatewaysIPv6, "a gateway of this host"},
 		{resolvConf, resolvers, "a resolver of this host"},
+		{resolvBehind, resolvers, "a resolver of this host"},
 	} {
-		text, err := os.ReadFile(part.path)
+		text, err := os.ReadFile(filepath.Join(root, part.path))
 		if err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
 				errs = append(errs, fmt.Errorf("finding what must not be banned: %w", err))
