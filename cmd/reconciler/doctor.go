@@ -96,8 +96,7 @@ func examine(ctx context.Context, cmd *cobra.Command) []doctor.Finding {
 // settingsFile gives the file whose mistakes keep the configuration from being
 // loaded, as config.Load finds it.
 func settingsFile(cmd *cobra.Command) string {
-	flag, _ := cmd.Flags().GetString("config") //nolint:errcheck // it is registered
-	return cmp.Or(flag, os.Getenv("RECONCILER_CONFIG"), config.DefaultPath)
+	return cmp.Or(cmd.Flags().Lookup("config").Value.String(), os.Getenv("RECONCILER_CONFIG"), config.DefaultPath)
 }
 
 // liftedHere says whether a record lifts what a jail of this host wants for a

@@ -52,7 +52,7 @@ func (e *examination) loaded(jail string) {
 	}
 	mend := "fail2ban-client reload --restart " + jail
 	if file := e.jailWithState(); file != "" {
-		mend = fmt.Sprintf(`sed -i '/reconciler\[/s#state *= *[^],]*#state="%s"#' %s && %s`, e.Config.State[0], file, mend)
+		mend = fmt.Sprintf(`sed -i '/reconciler\[/s#state *= *[^],]*#state=%q#' %s && %s`, e.Config.State[0], file, mend)
 	} else if !slices.Contains(e.Config.State, e.stateInFiles()) {
 		mend = e.setState() + " " + jail
 	}

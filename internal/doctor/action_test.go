@@ -3,7 +3,6 @@ package doctor
 import (
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -57,7 +56,7 @@ func TestTheLogThatFail2banAppendsToIsFoundWhoeverNamesIt(t *testing.T) {
 				return
 			}
 			w.paste(mend)
-			jail, _ := os.ReadFile(filepath.Join(w.root, "/etc/fail2ban/jail.d/a.conf")) //nolint:errcheck // most cases have none
+			jail, _ := os.ReadFile(w.root + "/etc/fail2ban/jail.d/a.conf")
 			if got := e.stateInFiles(); got != w.config.State[0] || len(jail) > 0 && !strings.Contains(string(jail), `defer=9, state="`+got+`"]`) {
 				t.Errorf("after %s the files say %q, the jail %q", mend, got, jail)
 			}
@@ -78,6 +77,10 @@ func TestAFail2banThatDoesNotRunSaysWhy(t *testing.T) {
 	w.refused["fail2ban-client --test"] = "ERROR   Failed during configuration: Have not found any log file for sshd jail"
 	if found := w.examine(); !has(found, "fail2ban", Failure, "log file is not there") || !strings.Contains(mendOf(found, "fail2ban"), "backend = systemd") {
 		t.Errorf("of a jail without a log file the doctor says:\n%s", text(t, found))
+	}
+	w.refused["fail2ban-client --test"] = "ERROR   Failed during configuration: Have not found any log file for nginx jail"
+	if mend := mendOf(w.examine(), "fail2ban"); strings.Contains(mend, "sshd") {
+		t.Errorf("the mend of another jail without a log file is %q", mend)
 	}
 }
 

@@ -73,8 +73,11 @@ func (e *examination) silent(err error) {
 	}
 	_, tested := e.ask("--test")
 	if errors.Is(tested, tool.ErrNoLogFile) {
-		e.fail("fail2ban", `printf '[sshd]\nbackend = systemd\n' >/etc/fail2ban/jail.d/zz-journal.conf && (apt-get install -y python3-systemd || true) && `+restartFail2ban,
-			"it does not run, since a jail's log file is not there; sshd may log to the journal alone: %v", tested)
+		mend := "fail2ban-client --test; ${EDITOR:-vi} /etc/fail2ban/jail.local"
+		if said, ok := errors.AsType[*tool.Error](tested); ok && said.Jail() == "sshd" { // it logs to the journal alone
+			mend = `printf '[sshd]\nbackend = systemd\n' >/etc/fail2ban/jail.d/zz-journal.conf && (apt-get install -y python3-systemd || true) && ` + restartFail2ban
+		}
+		e.fail("fail2ban", mend, "it does not run, since a jail's log file is not there: %v", tested)
 		return
 	}
 	e.fail("fail2ban", "systemctl enable --now fail2ban", "it does not run: %v", err)

@@ -28,10 +28,11 @@ func ban(ip, jail string, ago, lasts int64) desired.Record {
 	}
 }
 
-func unban(prefix, host, jail string, ago int64) desired.Record {
+// unban lifts, half a minute ago.
+func unban(prefix, host, jail string) desired.Record {
 	return desired.Record{
 		Op: desired.OpUnban, Prefix: netip.MustParsePrefix(prefix), Host: host, Jail: jail,
-		Time: now.Add(-time.Duration(ago) * time.Second),
+		Time: now.Add(-30 * time.Second),
 	}
 }
 
@@ -47,13 +48,13 @@ func TestASecondImportAddsNothingAndWhatWasLiftedStaysLifted(t *testing.T) {
 		ban("192.0.2.1", "sshd", 60, 3600),
 		ban("192.0.2.3", "nginx", 60, 3600),
 		ban("192.0.2.4", Jail, 60, 3600),
-		ban("192.0.2.5", "sshd", 60, 3600), unban("192.0.2.5/32", "", "", 30),
-		ban("192.0.2.6", "sshd", 60, 3600), unban("192.0.2.6/32", "bastion", "sshd", 30),
-		ban("192.0.2.7", Jail, 60, 3600), unban("192.0.2.7/32", "", "", 30),
+		ban("192.0.2.5", "sshd", 60, 3600), unban("192.0.2.5/32", "", ""),
+		ban("192.0.2.6", "sshd", 60, 3600), unban("192.0.2.6/32", "bastion", "sshd"),
+		ban("192.0.2.7", Jail, 60, 3600), unban("192.0.2.7/32", "", ""),
 		ban("192.0.2.8", "recidive", 60, 864000), ban("192.0.2.8", "sshd", 60, 90),
 		ban("192.0.2.9", "sshd", 90, 60),
 	))
-	other := history(t, unban("192.0.2.16/30", "", "", 30))
+	other := history(t, unban("192.0.2.16/30", "", ""))
 	for _, c := range []struct {
 		name   string
 		record desired.Record
@@ -86,7 +87,7 @@ func TestASecondImportAddsNothingAndWhatWasLiftedStaysLifted(t *testing.T) {
 func TestWhatIsImportedHasAnEffect(t *testing.T) {
 	for ago := int64(20); ago <= 40; ago++ {
 		for _, lift := range []desired.Record{
-			unban("192.0.2.1/32", "", "", 30), unban("192.0.2.0/24", "", "", 30), unban("192.0.2.1/32", "bastion", "sshd", 30),
+			unban("192.0.2.1/32", "", ""), unban("192.0.2.0/24", "", ""), unban("192.0.2.1/32", "bastion", "sshd"),
 			{Op: desired.OpFlush, Host: "bastion", Jail: "sshd", Time: now.Add(-30 * time.Second)},
 			{Op: desired.OpFlush, Time: now.Add(-30 * time.Second)},
 		} {

@@ -62,6 +62,16 @@ func (e *Error) hint() string {
 	return ""
 }
 
+// Jail is the jail of fail2ban that has no log file, where that is the complaint.
+func (e *Error) Jail() string {
+	_, after, _ := strings.Cut(e.Stderr, "Have not found any log file for ")
+	jail, _, found := strings.Cut(after, " jail")
+	if !found {
+		return ""
+	}
+	return jail
+}
+
 // Line is the number of the input line, from 1, at which `ipset restore`
 // stopped. The lines after it were not read. The lines before it may or may
 // not be applied: ipset gathers lines of one set into a message, and drops
