@@ -43,6 +43,7 @@ func (s *site) aRestartOfFail2ban(t *testing.T) {
 	})
 	out := s.guest.must(t, `grep -c '"op":"flush"' /var/lib/reconciler/bans.jsonl; grep -c '"op":"stop"' /var/lib/reconciler/bans.jsonl`)
 	t.Logf("flushes and stops in the log: %s", strings.Fields(out))
+	t.Logf("from the flush to the stop of the jail with 500 bans: %s", s.guest.must(t, `awk -F'"time":' '/"jail":"crowd"/ && /"op":"flush"/ { f = $2 + 0 } /"jail":"crowd"/ && /"op":"stop"/ { printf "%d s", $2 + 0 - f }' /var/lib/reconciler/bans.jsonl`))
 	s.settled(t)
 	s.unchangedHost(t, before)
 }
