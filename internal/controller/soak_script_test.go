@@ -173,8 +173,8 @@ func (s *soak) weather(day int) {
 	s.edgeSlow = time.Now().Add(s.day + 15*time.Minute)
 	for _, kind := range []ec2sim.FaultKind{
 		ec2sim.Throttle, ec2sim.FailBefore, ec2sim.FailAfter, ec2sim.ResetBefore,
-		ec2sim.ResetAfter, ec2sim.HangBefore, ec2sim.Truncate, ec2sim.Garbage, ec2sim.Stale,
-	} {
+		ec2sim.ResetAfter, ec2sim.HangBefore, ec2sim.HangAfter, ec2sim.Truncate, ec2sim.Garbage, ec2sim.Stale,
+	} { // of these nine fail a write
 		random := s.fork()
 		s.sim.Inject(ec2sim.Fault{
 			Kind: kind, Count: ec2sim.Always, Age: staleBy,

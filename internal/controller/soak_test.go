@@ -173,13 +173,19 @@ func (s *safeBuffer) forget() {
 
 func (s *soak) pick(n int) int { return s.random.IntN(n) }
 
-// attacker gives an address that attacks again and again: most are IPv4.
+// attacker gives somebody who gets through at this moment: a few come often, most
+// once. An address that is banned cannot attack.
 func (s *soak) attacker() netip.Prefix {
-	n := int(min(s.random.ExpFloat64()*300, 4000))
-	if n%20 == 0 {
-		return netip.MustParsePrefix(fmt.Sprintf("2001:db8:%x::%x/128", n%7, n+1))
+	for {
+		n := int(min(s.random.ExpFloat64()*300, 4000))
+		p := netip.MustParsePrefix(fmt.Sprintf("198.18.%d.%d/32", n/250, n%250+1))
+		if n%20 == 0 {
+			p = netip.MustParsePrefix(fmt.Sprintf("2001:db8:%x::%x/128", n%7, n+1))
+		}
+		if c, known := s.model.jails["sshd"][p]; !known || !time.Now().Before(c.end()) {
+			return p
+		}
 	}
-	return netip.MustParsePrefix(fmt.Sprintf("198.18.%d.%d/32", n/250, n%250+1))
 }
 
 // tally gives the counts for the report.

@@ -122,6 +122,9 @@ func everyPointUntil(t *testing.T, arrange scenario, goal func() bool, interfere
 	for _, times := range hits {
 		here += times
 	}
+	if places := len(placesOf(whole.points)); goal != nil && here < places/2 {
+		t.Errorf("only %d of %d places were hit: too few to show anything", here, places)
+	}
 	total += here
 	t.Logf("%d points, %d so far: %v", here, total, hits)
 	for _, p := range whole.points {
