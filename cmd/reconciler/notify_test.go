@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"reconciler/internal/testenv"
 )
 
 func TestSystemdIsToldOfReadinessStatusAndLife(t *testing.T) {
@@ -17,7 +19,7 @@ func TestSystemdIsToldOfReadinessStatusAndLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = socket.Close() })
-	var told journal
+	var told testenv.Buffer
 	go collect(socket, &told)
 	s.env = append(s.env, "NOTIFY_SOCKET="+path, "WATCHDOG_USEC=400000")
 	p := s.start()
@@ -42,7 +44,7 @@ func TestSystemdIsToldOfReadinessStatusAndLife(t *testing.T) {
 }
 
 // collect writes each datagram as a line, until the socket is closed.
-func collect(socket *net.UnixConn, into *journal) {
+func collect(socket *net.UnixConn, into *testenv.Buffer) {
 	buffer := make([]byte, 4096)
 	for {
 		n, err := socket.Read(buffer)

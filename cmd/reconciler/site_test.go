@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -117,26 +116,8 @@ func (s *site) hasChain(name string) bool {
 type process struct {
 	*site
 	cmd    *exec.Cmd
-	stderr journal
+	stderr testenv.Buffer
 	ended  chan struct{}
-}
-
-// journal collects what a process writes while a test reads it.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
 }
 
 // start starts the daemon. It is killed at the end of the test.

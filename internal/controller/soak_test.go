@@ -138,7 +138,7 @@ func (s *soak) sample() {
 	if st, err := os.Stat(s.config.State[0] + ".snap"); err == nil {
 		s.snap0 = max(s.snap0, uint64(st.Size()))
 	}
-	s.said.forget()
+	s.said.Reset()
 	s.fw.ForgetCalls()
 	s.sim.ResetCalls()
 }
@@ -162,13 +162,6 @@ func (s *soak) measure(day int) {
 	}
 	s.t.Logf("day %d: %d bans active, live heap %d MiB, log %d KiB, snapshot %d KiB, broken %d", day+1,
 		len(s.model.active(time.Now())), m.HeapAlloc>>20, stored(s.config.State[0])>>10, s.snap0>>10, s.broken)
-}
-
-// forget empties the buffer.
-func (s *safeBuffer) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.b.Reset()
 }
 
 func (s *soak) pick(n int) int { return s.random.IntN(n) }

@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -9,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +20,7 @@ import (
 	"reconciler/internal/ec2sim"
 	"reconciler/internal/hostfake"
 	"reconciler/internal/observed"
+	"reconciler/internal/testenv"
 )
 
 // world is a bastion in memory: a simulated EC2, a fake firewall, a log on
@@ -33,31 +32,13 @@ type world struct {
 	acl    string
 	dir    string
 	config config.Config
-	said   *safeBuffer // what was logged
+	said   *testenv.Buffer // what was logged
 
 	connect connector // to S3
 
 	store *FileStore // of the last process
 	stop  func() error
 	wake  chan struct{}
-}
-
-// safeBuffer is a buffer that several goroutines may use.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 // inWorld runs a test in a bubble with a virtual clock.
@@ -73,7 +54,7 @@ func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 
 // newWorld builds a bastion in the bubble that it is called in.
 func newWorld(t *testing.T, dir string) *world {
-	w := &world{t: t, sim: ec2sim.New(ec2sim.Options{}), fw: hostfake.New(), dir: dir, said: &safeBuffer{}, connect: ConnectS3}
+	w := &world{t: t, sim: ec2sim.New(ec2sim.Options{}), fw: hostfake.New(), dir: dir, said: &testenv.Buffer{}, connect: ConnectS3}
 	w.acl = w.sim.Bastion()
 	w.config = config.Config{
 		State: []string{filepath.Join(dir, "bans.jsonl")}, NACL: []string{config.NACLAuto},

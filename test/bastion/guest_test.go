@@ -3,7 +3,6 @@
 package bastion
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,10 +12,11 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"reconciler/internal/testenv"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,7 +31,7 @@ type guest struct {
 	root    string // its files, as they are seen from outside
 	nspawn  *exec.Cmd
 	ended   chan struct{}
-	console lockedBuffer
+	console testenv.Buffer
 }
 
 // stateDir is a disk of its own for the log, so that it can be full.
@@ -158,7 +158,7 @@ func (g *guest) waitUntilUp() {
 	eventually(g.t, "the bastion has booted", func() error {
 		out, err := g.do("systemctl is-system-running || true")
 		if state := strings.TrimSpace(out); err != nil || state != "running" && state != "degraded" {
-			return fmt.Errorf("it is %q (%w)\n%s", state, err, g.console.tail())
+			return fmt.Errorf("it is %q (%w)\n%s", state, err, tail(g.console.String()))
 		}
 		return nil
 	})
@@ -236,22 +236,5 @@ func eventually(t *testing.T, what string, try func() error) {
 	t.Fatalf("waited in vain until %s: %v", what, err)
 }
 
-// lockedBuffer may be read while a process writes to it.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-// tail gives the last lines.
-func (l *lockedBuffer) tail() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	b := l.b.Bytes()
-	return string(b[max(0, len(b)-2000):])
-}
+// tail gives the last of a text.
+func tail(text string) string { return text[max(0, len(text)-2000):] }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"reconciler/internal/testenv"
+	"reconciler/test/program"
 )
 
 // The first apply, on an empty firewall and an ACL with others' rules in it.
@@ -19,7 +20,7 @@ func TestAFirstApplyThatDiesAnywhereIsMendedByTheNext(t *testing.T) {
 	arrange := func(t *testing.T) *exec.Cmd {
 		s = newSite(t, "--host", "ipset")
 		s.args = append(s.args, "--nacl", s.acl)
-		put(t, s.state, lines(wanted...))
+		put(t, s.state, program.Lines(wanted...))
 		return s.command()
 	}
 	everyPoint(t, arrange, kill, func(t *testing.T, at string, _ bool) {
@@ -37,9 +38,9 @@ func TestAnApplyOfChangesThatDiesAnywhereOpensNoGap(t *testing.T) {
 	arrange := func(t *testing.T) *exec.Cmd {
 		s = newSite(t, "--host", "ipset", "--host-mode", "overflow")
 		s.args = append(s.args, "--nacl", s.acl)
-		put(t, s.state, lines(first...))
+		put(t, s.state, program.Lines(first...))
 		s.apply(t, "before all")
-		s.change(t, lines(all[8:]...), all[:3])
+		s.change(t, program.Lines(all[8:]...), all[:3])
 		return s.command()
 	}
 	everyPoint(t, arrange, kill, func(t *testing.T, at string, _ bool) {
@@ -67,7 +68,7 @@ func TestAnApplyOfManyBansThatDiesAnywhereBlocksNothingElse(t *testing.T) {
 	wanted := manyPrefixes(2000)
 	arrange := func(t *testing.T) *exec.Cmd {
 		s = newSite(t, "--host", "ipset", "--nacl", "none")
-		put(t, s.state, lines(wanted...))
+		put(t, s.state, program.Lines(wanted...))
 		return s.command()
 	}
 	everyPoint(t, arrange, kill, func(t *testing.T, at string, _ bool) {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reconciler/internal/testenv"
+	"reconciler/test/program"
 )
 
 // failWith makes a call fail with an error and without an effect, as a disk
@@ -54,8 +55,8 @@ func TestABanThatMeetsAnErrorAnywhereTellsTheTruth(t *testing.T) {
 				if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil {
 					t.Fatal(err)
 				}
-				put(t, path, lines(before...))
-				return exec.Command(program, ban("203.0.113.7")...)
+				put(t, path, program.Lines(before...))
+				return exec.Command(reconcilerPath, ban("203.0.113.7")...)
 			}
 			noticed := false
 			defer func() { wantNoticed(t, noticed) }()
@@ -66,10 +67,10 @@ func TestABanThatMeetsAnErrorAnywhereTellsTheTruth(t *testing.T) {
 				}
 				noticed = noticed || !done || len(spooled) > 0
 				if done {
-					wantAll(t, at, bansOf(t, path, runDir, at), "203.0.113.7/32")
+					program.WantAll(t, at, program.BansOf(t, path, runDir, at), "203.0.113.7/32")
 				}
 				run(t, ban("203.0.113.8")...)
-				wantAll(t, at, bansOf(t, path, runDir, at), append(before, "203.0.113.8/32")...)
+				program.WantAll(t, at, program.BansOf(t, path, runDir, at), append(before, "203.0.113.8/32")...)
 				onlyKnownFiles(t, at, filepath.Dir(path))
 			})
 		})
@@ -84,18 +85,18 @@ func TestACompactionThatMeetsAnErrorAnywhereLosesNothing(t *testing.T) {
 			want := manyPrefixes(300)
 			arrange := func(t *testing.T) *exec.Cmd {
 				path = filepath.Join(t.TempDir(), "bans.jsonl")
-				put(t, path, lines(want...))
+				put(t, path, program.Lines(want...))
 				return compaction(t, path)
 			}
 			noticed := false
 			defer func() { wantNoticed(t, noticed) }()
 			everyPoint(t, arrange, failWith(errno), func(t *testing.T, at string, done bool) {
 				noticed = noticed || !done
-				wantAll(t, at, prefixesOf(t, path, at), want...)
+				program.WantAll(t, at, prefixesOf(t, path, at), want...)
 				if out, err := compaction(t, path).CombinedOutput(); err != nil {
 					t.Errorf("%s a second compaction fails: %v\n%s", at, err, out)
 				}
-				wantAll(t, at, prefixesOf(t, path, at), want...)
+				program.WantAll(t, at, prefixesOf(t, path, at), want...)
 				onlyKnownFiles(t, at, filepath.Dir(path))
 			})
 		})
@@ -112,9 +113,9 @@ func TestAnApplyThatMeetsAnErrorAnywhereOpensNoGap(t *testing.T) {
 	arrange := func(t *testing.T) *exec.Cmd {
 		s = newSite(t, "--host", "ipset")
 		s.args = append(s.args, "--nacl", s.acl)
-		put(t, s.state, lines(first...))
+		put(t, s.state, program.Lines(first...))
 		s.apply(t, "before all")
-		s.change(t, lines(all[8:]...), all[:3])
+		s.change(t, program.Lines(all[8:]...), all[:3])
 		return s.command()
 	}
 	noticed := false

@@ -3,31 +3,20 @@
 package crash
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
-	"reconciler/internal/desired"
 	"reconciler/internal/testenv"
+	"reconciler/test/program"
 )
 
 // before are the bans that are in the log when a scenario begins.
 var before = []string{"198.51.100.1/32", "198.51.100.2/32", "2001:db8::1/128"}
-
-func lines(prefixes ...string) string {
-	var b strings.Builder
-	for _, p := range prefixes {
-		fmt.Fprintf(&b, `{"op":"ban","ip":%q,"jail":"sshd","host":"h","time":%d,"bantime":86400}`+"\n", p, time.Now().Unix())
-	}
-	return b.String()
-}
 
 func put(t *testing.T, path, text string) {
 	t.Helper()
@@ -39,37 +28,13 @@ func put(t *testing.T, path, text string) {
 // prefixesOf gives what a reader of the log wants, and demands that it is well.
 func prefixesOf(t *testing.T, path, at string) []string {
 	t.Helper()
-	return bansOf(t, path, filepath.Dir(path), at)
-}
-
-func bansOf(t *testing.T, path, runDir, at string) []string {
-	t.Helper()
-	f := desired.NewFile(path)
-	f.RunDir = runDir
-	defer func() { _ = f.Close() }()
-	if err := f.Load(t.Context(), time.Now(), false); err != nil {
-		t.Errorf("%s the log cannot be read: %v", at, err)
-	}
-	var out []string
-	for _, b := range desired.Union(time.Now(), f.Fold()).Bans {
-		out = append(out, b.Prefix.String())
-	}
-	return out
-}
-
-func wantAll(t *testing.T, at string, have []string, want ...string) {
-	t.Helper()
-	for _, p := range want {
-		if !slices.Contains(have, p) {
-			t.Errorf("%s the ban of %s is lost; there are %v", at, p, have)
-		}
-	}
+	return program.BansOf(t, path, filepath.Dir(path), at)
 }
 
 // run runs the program to its end, undisturbed.
 func run(t *testing.T, args ...string) {
 	t.Helper()
-	if out, err := exec.Command(program, args...).CombinedOutput(); err != nil {
+	if out, err := exec.Command(reconcilerPath, args...).CombinedOutput(); err != nil {
 		t.Errorf("reconciler %v: %v\n%s", args, err, out)
 	}
 }
@@ -78,7 +43,7 @@ func run(t *testing.T, args ...string) {
 // One that exits 0 is there.
 func TestABanThatDiesAnywhereLosesNothing(t *testing.T) {
 	for name, existing := range map[string]string{
-		"in a log": lines(before...), "after a torn line": lines(before...) + `{"op":"ban","ip":"198.5`, "as the first": "",
+		"in a log": program.Lines(before...), "after a torn line": program.Lines(before...) + `{"op":"ban","ip":"198.5`, "as the first": "",
 	} {
 		t.Run(name, func(t *testing.T) {
 			var path string
@@ -90,18 +55,18 @@ func TestABanThatDiesAnywhereLosesNothing(t *testing.T) {
 					}
 					put(t, path, existing)
 				}
-				return exec.Command(program, "ban", "--state", path, "--run-dir", filepath.Dir(path), "--", "203.0.113.7")
+				return exec.Command(reconcilerPath, "ban", "--state", path, "--run-dir", filepath.Dir(path), "--", "203.0.113.7")
 			}
 			everyPoint(t, arrange, kill, func(t *testing.T, at string, done bool) {
 				if done {
-					wantAll(t, at, prefixesOf(t, path, at), "203.0.113.7/32")
+					program.WantAll(t, at, prefixesOf(t, path, at), "203.0.113.7/32")
 				}
 				run(t, "ban", "--state", path, "--run-dir", filepath.Dir(path), "--", "203.0.113.8")
 				want := []string{"203.0.113.8/32"}
 				if existing != "" {
 					want = append(want, before...)
 				}
-				wantAll(t, at, prefixesOf(t, path, at), want...)
+				program.WantAll(t, at, prefixesOf(t, path, at), want...)
 				onlyKnownFiles(t, at, filepath.Dir(path))
 			})
 		})
@@ -120,7 +85,7 @@ func fullDisk(t *testing.T) (dir string) {
 			t.Error(err)
 		}
 	})
-	put(t, filepath.Join(dir, "bans.jsonl"), lines(before...))
+	put(t, filepath.Join(dir, "bans.jsonl"), program.Lines(before...))
 	rest := make([]byte, 256<<10)
 	_ = os.WriteFile(filepath.Join(dir, "ballast"), rest, 0o600) // until it is full
 	log, err := os.OpenFile(filepath.Join(dir, "bans.jsonl"), os.O_APPEND|os.O_WRONLY, 0)
@@ -128,7 +93,7 @@ func fullDisk(t *testing.T) (dir string) {
 		t.Fatal(err)
 	}
 	for err == nil { // the last page of the log too
-		_, err = log.WriteString(lines("198.51.100.1/32"))
+		_, err = log.WriteString(program.Lines("198.51.100.1/32"))
 	}
 	_ = log.Close()
 	return dir
@@ -143,19 +108,19 @@ func TestTheSpoolSurvivesDeathAnywhere(t *testing.T) {
 		return []string{"ban", "--state", filepath.Join(dir, "bans.jsonl"), "--run-dir", runDir, "--", prefix}
 	}
 	have := func(t *testing.T, at string) []string {
-		return bansOf(t, filepath.Join(dir, "bans.jsonl"), runDir, at)
+		return program.BansOf(t, filepath.Join(dir, "bans.jsonl"), runDir, at)
 	}
 	t.Run("filling", func(t *testing.T) {
 		arrange := func(t *testing.T) *exec.Cmd {
 			dir, runDir = fullDisk(t), filepath.Join(t.TempDir(), "run")
-			return exec.Command(program, ban("203.0.113.7")...)
+			return exec.Command(reconcilerPath, ban("203.0.113.7")...)
 		}
 		everyPoint(t, arrange, kill, func(t *testing.T, at string, done bool) {
 			if done {
-				wantAll(t, at, have(t, at), "203.0.113.7/32")
+				program.WantAll(t, at, have(t, at), "203.0.113.7/32")
 			}
 			run(t, ban("203.0.113.8")...)
-			wantAll(t, at, have(t, at), append(before, "203.0.113.8/32")...)
+			program.WantAll(t, at, have(t, at), append(before, "203.0.113.8/32")...)
 		})
 	})
 	t.Run("emptying", func(t *testing.T) {
@@ -165,15 +130,15 @@ func TestTheSpoolSurvivesDeathAnywhere(t *testing.T) {
 			if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT, "size=1m"); err != nil {
 				t.Fatal(err)
 			}
-			return exec.Command(program, ban("203.0.113.9")...)
+			return exec.Command(reconcilerPath, ban("203.0.113.9")...)
 		}
 		everyPoint(t, arrange, kill, func(t *testing.T, at string, done bool) {
-			wantAll(t, at, have(t, at), append(before, "203.0.113.7/32")...)
+			program.WantAll(t, at, have(t, at), append(before, "203.0.113.7/32")...)
 			if done {
-				wantAll(t, at, have(t, at), "203.0.113.9/32")
+				program.WantAll(t, at, have(t, at), "203.0.113.9/32")
 			}
 			run(t, ban("203.0.113.8")...)
-			wantAll(t, at, have(t, at), append(before, "203.0.113.7/32", "203.0.113.8/32")...)
+			program.WantAll(t, at, have(t, at), append(before, "203.0.113.7/32", "203.0.113.8/32")...)
 		})
 	})
 }
@@ -201,7 +166,7 @@ func TestACompactionThatDiesAnywhereLosesNothing(t *testing.T) {
 	arrange := func(t *testing.T) *exec.Cmd {
 		path = filepath.Join(t.TempDir(), "bans.jsonl")
 		want = manyPrefixes(300)
-		put(t, path, lines(want...))
+		put(t, path, program.Lines(want...))
 		var err error
 		if writer, err = os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0); err != nil {
 			t.Fatal(err)
@@ -210,15 +175,15 @@ func TestACompactionThatDiesAnywhereLosesNothing(t *testing.T) {
 		return compaction(t, path)
 	}
 	everyPoint(t, arrange, kill, func(t *testing.T, at string, _ bool) {
-		if _, err := writer.WriteString(lines("203.0.113.7/32")); err != nil {
+		if _, err := writer.WriteString(program.Lines("203.0.113.7/32")); err != nil {
 			t.Fatal(err)
 		}
-		wantAll(t, at, prefixesOf(t, path, at), append(want, "203.0.113.7/32")...)
+		program.WantAll(t, at, prefixesOf(t, path, at), append(want, "203.0.113.7/32")...)
 		if out, err := compaction(t, path).CombinedOutput(); err != nil {
 			t.Errorf("%s a second compaction fails: %v\n%s", at, err, out)
 		}
 		have := prefixesOf(t, path, at+", after another compaction,")
-		wantAll(t, at, have, append(want, "203.0.113.7/32")...)
+		program.WantAll(t, at, have, append(want, "203.0.113.7/32")...)
 		if len(have) != len(want)+1 {
 			t.Errorf("%s there are %d bans, want %d", at, len(have), len(want)+1)
 		}

@@ -17,16 +17,15 @@ import (
 
 	"reconciler/internal/desired"
 	"reconciler/internal/testenv"
+	"reconciler/test/program"
 )
 
 // compactEnv makes this binary compact the log that it names: the daemon's
 // step, in a process of its own that can be killed.
 const compactEnv = "CRASH_COMPACT"
 
-// program is the built reconciler, whose path programEnv passes on.
-var program string
-
-const programEnv = "CRASH_PROGRAM"
+// reconcilerPath is the built program.
+var reconcilerPath string
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(compactEnv); path != "" {
@@ -36,28 +35,12 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	if err := build(); err != nil {
+	var err error
+	if reconcilerPath, err = program.Build("crash"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	testenv.Main(m)
-}
-
-// build makes the program once; the process inside the namespace finds it made.
-// It is made without the race detector: that one needs cgo, whose runtime makes
-// and orders system calls in its own way, and the points are to be those of the
-// program that people install.
-func build() (err error) {
-	if program = os.Getenv(programEnv); program != "" {
-		return nil
-	}
-	if program, err = filepath.Abs(filepath.Join("..", "..", "bin", "crash", "reconciler")); err != nil {
-		return err
-	}
-	if out, err := exec.Command("go", "build", "-o", program, "../../cmd/reconciler").CombinedOutput(); err != nil {
-		return fmt.Errorf("building the program: %w\n%s", err, out)
-	}
-	return os.Setenv(programEnv, program)
 }
 
 func compact(path string) error {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"reconciler/internal/testenv"
+	"reconciler/test/program"
 )
 
 // The daemon from its start over its first apply to its end by SIGTERM.
@@ -18,14 +19,14 @@ func TestARunThatDiesAnywhereIsMendedByTheNext(t *testing.T) {
 	arrange := func(t *testing.T) *exec.Cmd {
 		s = newSite(t, "--host", "ipset")
 		s.args = append(s.args, "--nacl", s.acl)
-		put(t, s.state, lines(wanted...))
+		put(t, s.state, program.Lines(wanted...))
 		return s.daemon(t)
 	}
 	goal := func() bool { return s.ready.Load() && len(s.edge()) == s.room }
 	everyPointUntil(t, arrange, goal, kill, func(t *testing.T, at string, _ bool) {
 		s.safe(t, at, nil, wanted)
 		reach(t, at, s.daemon(t), goal)
-		wantAll(t, at, prefixesOf(t, s.state, at), wanted...)
+		program.WantAll(t, at, prefixesOf(t, s.state, at), wanted...)
 		s.rests(t, at, wanted)
 		onlyKnownFiles(t, at, filepath.Dir(s.state))
 	})

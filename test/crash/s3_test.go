@@ -17,6 +17,7 @@ import (
 	"reconciler/internal/desired"
 	"reconciler/internal/s3fake"
 	"reconciler/internal/testenv"
+	"reconciler/test/program"
 )
 
 const (
@@ -48,7 +49,7 @@ func newStation(t *testing.T) *station {
 // ban runs the command.
 func (s *station) ban(t *testing.T, more []string, prefixes ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(program, append([]string{"ban", "--bantime", "1d", "--"}, prefixes...)...)
+	cmd := exec.Command(reconcilerPath, append([]string{"ban", "--bantime", "1d", "--"}, prefixes...)...)
 	cmd.Env = append(slices.Clone(s.env), more...)
 	return cmd
 }
@@ -167,7 +168,7 @@ func TestADeliveryAndACompactionInS3ThatDieAnywhereLoseAndDoubleNothing(t *testi
 	wanted := manyPrefixes(4)
 	arrange := func(t *testing.T) *exec.Cmd {
 		s = newStation(t)
-		s.s3.Write(objectKey, longOver()+strings.ReplaceAll(lines(wanted[0]), "}\n", `,"id":"old-100"}`+"\n"))
+		s.s3.Write(objectKey, longOver()+strings.ReplaceAll(program.Lines(wanted[0]), "}\n", `,"id":"old-100"}`+"\n"))
 		s.mustBan(t, "before all", nil, wanted[1], wanted[2])
 		s.mustBan(t, "before all", nil, wanted[3])
 		return s.daemon(t)

@@ -81,7 +81,7 @@ func newSite(t *testing.T, args ...string) *site {
 }
 
 func (s *site) command() *exec.Cmd {
-	cmd := exec.Command(program, s.args...)
+	cmd := exec.Command(reconcilerPath, s.args...)
 	cmd.Env = s.env
 	return cmd
 }
@@ -112,7 +112,7 @@ func (s *site) daemon(t *testing.T) *exec.Cmd {
 		}
 	}()
 	t.Cleanup(func() { _ = socket.Close(); _ = os.RemoveAll(dir) })
-	cmd := exec.Command(program, append([]string{"run"}, s.args[1:]...)...)
+	cmd := exec.Command(reconcilerPath, append([]string{"run"}, s.args[1:]...)...)
 	cmd.Env = append(slices.Clone(s.env), "NOTIFY_SOCKET="+path)
 	return cmd
 }

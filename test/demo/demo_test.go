@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"reconciler/internal/testenv"
 	"reconciler/internal/tool"
 )
 
@@ -96,14 +97,14 @@ type run struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	dir    string
-	output *lockedBuffer
+	output *testenv.Buffer
 }
 
 func start(t *testing.T) *run {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
-	r := &run{t: t, dir: t.TempDir(), output: &lockedBuffer{}}
+	r := &run{t: t, dir: t.TempDir(), output: &testenv.Buffer{}}
 	r.cmd = exec.CommandContext(ctx, "make", "--no-print-directory", "demo")
 	r.cmd.Dir = filepath.Join("..", "..")
 	r.cmd.Env = append(os.Environ(), "TMPDIR="+r.dir, "MAKEFLAGS=", "MAKELEVEL=")

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reconciler/internal/testenv"
+	"reconciler/test/program"
 )
 
 // Whatever operation of the log's file system fails, an apply lifts no ban that
@@ -33,7 +34,7 @@ func TestAnApplyOverAFailingDiskLiftsNothing(t *testing.T) {
 			a := &appliesOverDisk{disk: newDisk(t), kept: []string{"203.0.113.1", "203.0.113.2"}, added: "198.18.0.1"}
 			a.site = newSite(t, filepath.Join(a.Dir, "bans.jsonl"))
 			a.env = append(a.env, "RECONCILER_HOST=none")
-			put(t, a.log, lines(append(a.kept, a.added)...))
+			put(t, a.log, program.Lines(append(a.kept, a.added)...))
 			a.must("apply")
 			for n := 0; a.apply(c.fault, n); n += c.step {
 			}
@@ -58,7 +59,7 @@ type appliesOverDisk struct {
 // false when nothing failed any more, or when the test has failed.
 func (a *appliesOverDisk) apply(f fault, n int) bool {
 	a.lifted, a.added = a.added, fmt.Sprintf("198.18.1.%d", n)
-	a.grow(a.log, lines(a.added)+fmt.Sprintf(`{"op":"unban","ip":%q,"time":%d}`+"\n", a.lifted, time.Now().Unix()))
+	a.grow(a.log, program.Lines(a.added)+fmt.Sprintf(`{"op":"unban","ip":%q,"time":%d}`+"\n", a.lifted, time.Now().Unix()))
 	f.From = n
 	a.arm(f)
 	out := a.run("apply")

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reconciler/internal/testenv"
+	"reconciler/test/program"
 )
 
 // before are the bans that are in the log when a scenario begins.
@@ -36,14 +37,14 @@ func TestABanOverAFailingDiskTellsTheTruth(t *testing.T) {
 	testenv.Need(t)
 	const torn = `{"op":"ban","ip":"198.5`
 	for name, b := range map[string]banOverDisk{
-		"in a log":                 {existing: lines(before...)},
-		"after a torn line":        {existing: lines(before...) + torn},
+		"in a log":                 {existing: program.Lines(before...)},
+		"after a torn line":        {existing: program.Lines(before...) + torn},
 		"as the first":             {},
-		"with a spool to move":     {existing: lines(before...), waiting: true},
-		"with a spool beside them": {existing: lines(before...), beside: true},
+		"with a spool to move":     {existing: program.Lines(before...), waiting: true},
+		"with a spool beside them": {existing: program.Lines(before...), beside: true},
 	} {
 		for what, f := range faults {
-			if b.existing != lines(before...) && f.Errno == unix.EROFS {
+			if b.existing != program.Lines(before...) && f.Errno == unix.EROFS {
 				continue // takes the way of a full disk
 			}
 			t.Run(name+"/"+what, func(t *testing.T) {
@@ -147,7 +148,7 @@ func (b *banOverDisk) check(t *testing.T, at string, out outcome) {
 		t.Errorf("%s, and the disk well again, the next ban exits %d and says %q", at, next.status, next.stderr)
 	}
 	// The spool is named after the path below the disk, and is in the log by now.
-	wantAll(t, at, bansOf(t, path, b.runDir, at), want...)
+	program.WantAll(t, at, program.BansOf(t, path, b.runDir, at), want...)
 	if left, err := os.ReadDir(b.runDir); err == nil && len(left) > 0 {
 		t.Errorf("%s the spool is still there after the next ban: %v", at, left)
 	}

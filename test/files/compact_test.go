@@ -17,6 +17,7 @@ import (
 
 	"reconciler/internal/desired"
 	"reconciler/internal/testenv"
+	"reconciler/test/program"
 )
 
 // manyPrefixes gives n addresses of 198.18.0.0/15.
@@ -54,7 +55,7 @@ func TestACompactionOverAFailingDiskLosesNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 				path := filepath.Join(d.Dir, dir, "bans.jsonl")
-				put(t, filepath.Join(d.Back, dir, "bans.jsonl"), lines(want...))
+				put(t, filepath.Join(d.Back, dir, "bans.jsonl"), program.Lines(want...))
 				writer, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 				if err != nil {
 					t.Fatal(err)
@@ -71,15 +72,15 @@ func TestACompactionOverAFailingDiskLosesNothing(t *testing.T) {
 						t.Errorf("%s the compaction fails with %v, which hides the cause", at, err)
 					}
 				}
-				_, writeErr := writer.WriteString(lines("203.0.113.7/32"))
+				_, writeErr := writer.WriteString(program.Lines("203.0.113.7/32"))
 				if err := errors.Join(writeErr, writer.Close()); err != nil {
 					t.Fatal(err)
 				}
-				wantAll(t, at, bansOf(t, path, filepath.Dir(path), at), append(want, "203.0.113.7/32")...)
+				program.WantAll(t, at, program.BansOf(t, path, filepath.Dir(path), at), append(want, "203.0.113.7/32")...)
 				if err := compact(path); err != nil {
 					t.Errorf("%s a second compaction fails: %v", at, err)
 				}
-				wantAll(t, at, bansOf(t, path, filepath.Dir(path), at), append(want, "203.0.113.7/32")...)
+				program.WantAll(t, at, program.BansOf(t, path, filepath.Dir(path), at), append(want, "203.0.113.7/32")...)
 				if hits == 0 {
 					t.Logf("%d operations; %d compactions failed", n, failed)
 					if failed == 0 && !f.Short { // the rest of half a write is written by the next

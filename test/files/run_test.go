@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reconciler/internal/testenv"
+	"reconciler/test/program"
 )
 
 // While the log's file system fails, the daemon stays up, keeps enforced what
@@ -39,7 +40,7 @@ func TestTheDaemonOutlivesAFailingDisk(t *testing.T) {
 			s.must("ban", "203.0.113.1")
 			d.eventually("the first ban is enforced", func() bool { return s.everywhere("203.0.113.1") })
 			disk.arm(f)
-			s.grow(filepath.Join(disk.Back, "bans.jsonl"), strings.Repeat(lines("198.51.100.9"), 300)) // there is something to compact
+			s.grow(filepath.Join(disk.Back, "bans.jsonl"), strings.Repeat(program.Lines("198.51.100.9"), 300)) // there is something to compact
 			mark := len(d.said.String())
 			out := s.run("ban", "203.0.113.2")
 			if out.status != 0 {
@@ -58,8 +59,8 @@ func TestTheDaemonOutlivesAFailingDisk(t *testing.T) {
 			if status := d.stop(syscall.SIGTERM); status != 0 {
 				t.Errorf("the daemon exits %d; its log:\n%s", status, d.said.String())
 			}
-			have := bansOf(t, s.log, filepath.Join(disk.Back, "no-spool"), "after all,")
-			wantAll(t, "after all,", have, []string{"198.51.100.9/32", "203.0.113.1/32", "203.0.113.2/32", "203.0.113.3/32"}...)
+			have := program.BansOf(t, s.log, filepath.Join(disk.Back, "no-spool"), "after all,")
+			program.WantAll(t, "after all,", have, []string{"198.51.100.9/32", "203.0.113.1/32", "203.0.113.2/32", "203.0.113.3/32"}...)
 		})
 	}
 }

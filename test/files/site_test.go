@@ -3,7 +3,6 @@
 package files
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/http/httptest"
@@ -11,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -90,32 +88,14 @@ func (s *site) everywhere(ip string) bool { return s.onHost(ip) && s.inACL(ip) }
 type daemon struct {
 	*site
 	cmd   *exec.Cmd
-	said  journal
+	said  testenv.Buffer
 	ended chan struct{}
-}
-
-// journal collects what a process writes while a test reads it.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
 }
 
 // start starts the daemon. It is killed at the end of the test.
 func (s *site) start(args ...string) *daemon {
 	s.t.Helper()
-	d := &daemon{site: s, cmd: exec.Command(program, append([]string{"run"}, args...)...), ended: make(chan struct{})}
+	d := &daemon{site: s, cmd: exec.Command(reconcilerPath, append([]string{"run"}, args...)...), ended: make(chan struct{})}
 	d.cmd.Env, d.cmd.Stderr = append(os.Environ(), s.env...), &d.said
 	if err := d.cmd.Start(); err != nil {
 		s.t.Fatal(err)
