@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"reconciler/internal/desired"
 )
@@ -52,12 +53,17 @@ func checkPath(text string) error {
 	return nil
 }
 
+// lazily compiles on first use: `ban` starts anew for every ban, and needs few.
+func lazily(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
+
 // An ID is acl- and 8 or 17 hexadecimal digits (Amazon EC2 user guide,
 // "Resource IDs"). Its length is left to AWS.
-var naclID = regexp.MustCompile(`^acl-[0-9a-f]{1,17}$`)
+var naclID = lazily(`^acl-[0-9a-f]{1,17}$`)
 
 func parseNACL(text string) (string, error) {
-	if text == NACLAuto || text == NACLNone || naclID.MatchString(text) {
+	if text == NACLAuto || text == NACLNone || naclID().MatchString(text) {
 		return text, nil
 	}
 	return "", fmt.Errorf("%q is no Network ACL; write auto, none or an ID such as acl-0123456789abcdef0", text)
@@ -67,7 +73,7 @@ func parseNACL(text string) (string, error) {
 // for a chain and 31 for a set (XT_EXTENSION_MAXNAMELEN, IPSET_MAXNAMELEN).
 const maxChain = 26
 
-var chainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+var chainName = lazily(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 
 // builtin chains and targets cannot be the name of a chain of ours.
 var builtin = []string{
@@ -76,7 +82,7 @@ var builtin = []string{
 }
 
 func parseChain(text string) (string, error) {
-	if len(text) > maxChain || !chainName.MatchString(text) {
+	if len(text) > maxChain || !chainName().MatchString(text) {
 		return "", fmt.Errorf("%q is no name for a chain; use up to %d letters, digits, dots, dashes and underscores", text, maxChain)
 	}
 	if slices.Contains(builtin, text) {
@@ -87,7 +93,7 @@ func parseChain(text string) (string, error) {
 
 // parseHook takes a chain that inbound packets pass in the filter table.
 func parseHook(text string) (string, error) {
-	if len(text) > maxChain+2 || !chainName.MatchString(text) {
+	if len(text) > maxChain+2 || !chainName().MatchString(text) {
 		return "", fmt.Errorf("%q is no name of a chain; write INPUT, FORWARD or DOCKER-USER", text)
 	}
 	if slices.Contains(builtin[2:], text) {
@@ -100,7 +106,7 @@ func parseHook(text string) (string, error) {
 const maxHostID = 255
 
 // hostID has no count: compiling one of 255 would cost each ban most of a millisecond.
-var hostID = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
+var hostID = lazily(`^[A-Za-z0-9_.:-]+$`)
 
 func parseHostID(text string) (string, error) {
 	if text == "auto" {
@@ -110,7 +116,7 @@ func parseHostID(text string) (string, error) {
 		}
 		return cleanHostID(name), nil
 	}
-	if len(text) > maxHostID || !hostID.MatchString(text) {
+	if len(text) > maxHostID || !hostID().MatchString(text) {
 		return "", fmt.Errorf("%q is no name of a host; use up to %d letters, digits, dots, dashes, colons and underscores", text, maxHostID)
 	}
 	return text, nil
@@ -119,7 +125,7 @@ func parseHostID(text string) (string, error) {
 // cleanHostID makes any host name fit for a record.
 func cleanHostID(name string) string {
 	clean := strings.Map(func(r rune) rune {
-		if r < 0x80 && hostID.MatchString(string(r)) {
+		if r < 0x80 && hostID().MatchString(string(r)) {
 			return r
 		}
 		return '-'

@@ -121,7 +121,7 @@ func TestAnyHostNameIsMadeFitForARecord(t *testing.T) {
 		"bücher":                 "b-cher",
 		strings.Repeat("x", 300): strings.Repeat("x", 255),
 	} {
-		if got := cleanHostID(name); got != want || !hostID.MatchString(got) {
+		if got := cleanHostID(name); got != want || !hostID().MatchString(got) {
 			t.Errorf("host name %q became %q, not %q", name, got, want)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // fail2ban's action, and what an operator has set for it. The second counts
@@ -18,9 +19,10 @@ const (
 )
 
 // The action's path of the log, in its files and where a jail names the action.
+// They are compiled on first use: this program starts for every ban.
 var (
-	stateSetting = regexp.MustCompile(`(?m)^state\s*[=:]\s*(\S+)`)
-	stateInJail  = regexp.MustCompile(`reconciler\[[^]#\n]*\bstate\s*=`)
+	stateSetting = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^state\s*[=:]\s*(\S+)`) })
+	stateInJail  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`reconciler\[[^]#\n]*\bstate\s*=`) })
 )
 
 // action looks whether the action is there.
@@ -69,7 +71,7 @@ func (e *examination) stateIn(file string) string {
 	if err != nil {
 		return "" // not there
 	}
-	if at := stateSetting.FindSubmatch(text); at != nil {
+	if at := stateSetting().FindSubmatch(text); at != nil {
 		return string(at[1])
 	}
 	return ""
@@ -83,7 +85,7 @@ func (e *examination) jailWithState() string {
 			continue // the pattern is ours and valid
 		}
 		for _, file := range files {
-			if text, err := os.ReadFile(file); err == nil && stateInJail.Match(text) {
+			if text, err := os.ReadFile(file); err == nil && stateInJail().Match(text) {
 				return strings.TrimPrefix(file, e.Root)
 			}
 		}
@@ -101,7 +103,7 @@ func (e *examination) setState() string {
 		write = ">"
 	}
 	switch {
-	case stateSetting.Match(text):
+	case stateSetting().Match(text):
 		return fmt.Sprintf(`sed -i 's#^state *[=:].*#state = %s#' %s`, state, actionLocal) + reload
 	case strings.Contains(string(text), "[Init]"):
 		return fmt.Sprintf(`sed -i '/^\[Init\]/a state = %s' %s`, state, actionLocal) + reload

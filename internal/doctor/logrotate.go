@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // logrotate looks for a rule that would rename or cut a log of ours.
@@ -53,7 +54,7 @@ const disabled = ".disabled"
 
 // special are the characters that a basic regular expression gives a meaning,
 // and the # that ends the expressions of unrotate.
-var special = regexp.MustCompile(`[][\\.*^$#]`)
+var special = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[][\\.*^$#]`) })
 
 // unrotate gives the command that takes a pattern out of a file. A rule must
 // not be left without any: logrotate would then refuse the file.
@@ -66,7 +67,7 @@ func unrotate(file, pattern string, rules [][]string) string {
 		return "${EDITOR:-vi} " + file
 	}
 	const begin, end = `\(^\|[[:space:]]\)["\x27]*`, `["\x27]*\([[:space:]{]\|$\)`
-	return fmt.Sprintf(`sed -i 's#%s%s%s#\1\2#' %s`, begin, special.ReplaceAllString(pattern, `\$0`), end, file)
+	return fmt.Sprintf(`sed -i 's#%s%s%s#\1\2#' %s`, begin, special().ReplaceAllString(pattern, `\$0`), end, file)
 }
 
 // rotated gives the rules of a logrotate file: the patterns before each brace
