@@ -18,10 +18,9 @@ resync: 10s
 metrics: 127.0.0.1:9477
 `
 
-// The jails. That of sshd is the example in the package, for a machine whose
-// sshd logs to the journal.
+// The jails. That of sshd is the example in the package.
 const (
-	sshdJail = `sed 's/^#backend = systemd/backend = systemd/' /usr/share/doc/reconciler/examples/reconciler-sshd.conf >/etc/fail2ban/jail.d/reconciler-sshd.conf
+	sshdJail = `cp /usr/share/doc/reconciler/examples/reconciler-sshd.conf /etc/fail2ban/jail.d/
 printf '[sshd]\nmaxretry = 3\n' >/etc/fail2ban/jail.d/zz-strict.conf
 `
 	appJails = `
