@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -28,8 +29,8 @@ const patience = 5 * time.Minute
 // guest is the bastion: a container with its own systemd.
 type guest struct {
 	t       *testing.T
-	root    string // its files, as they are seen from outside
-	nspawn  *exec.Cmd
+	root    string                   // its files, as they are seen from outside
+	nspawn  atomic.Pointer[exec.Cmd] // the container as it runs now
 	ended   chan struct{}
 	console testenv.Buffer
 }
@@ -111,7 +112,10 @@ func (g *guest) link(to, path string) {
 	}
 }
 
-// boot starts the machine. A reboot inside happens in the same process.
+// rebooted is the status with which systemd-nspawn asks to be started again.
+const rebooted = 133
+
+// boot starts the machine, and starts it again whenever it reboots.
 func (g *guest) boot() {
 	g.t.Helper()
 	args := []string{
@@ -122,15 +126,26 @@ func (g *guest) boot() {
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
 		args = append(args, "--keep-unit") // no systemd outside that could make a unit for it
 	}
-	g.nspawn = exec.Command("systemd-nspawn", args...)
-	g.nspawn.Stdout, g.nspawn.Stderr = &g.console, &g.console
-	g.nspawn.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	started := make(chan error)
+	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // the death signal comes when the thread ends
-		started <- g.nspawn.Start()
-		_ = g.nspawn.Wait() // it was told to end, or the test fails for the lack of it
-		close(g.ended)
+		defer close(g.ended)
+		for again := true; again; {
+			cmd := exec.Command("systemd-nspawn", args...)
+			cmd.Stdout, cmd.Stderr = &g.console, &g.console
+			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+			err := cmd.Start()
+			g.nspawn.Store(cmd)
+			select {
+			case started <- err:
+			default: // nobody waits for a reboot here
+			}
+			if err != nil {
+				return
+			}
+			_ = cmd.Wait() // the status says all, and a test fails for the lack of the machine
+			again = cmd.ProcessState.ExitCode() == rebooted
+		}
 	}()
 	if err := <-started; err != nil {
 		g.t.Fatalf("starting systemd-nspawn: %v", err)
@@ -148,7 +163,7 @@ func (g *guest) powerOff() {
 		case <-time.After(20 * time.Second):
 		}
 	}
-	_ = g.nspawn.Process.Kill() // it may have gone
+	_ = g.nspawn.Load().Process.Kill() // it may have gone
 	<-g.ended
 }
 
@@ -167,8 +182,11 @@ func (g *guest) waitUntilUp() {
 // leader gives the process, as numbered outside, that is the first one inside;
 // 0 while there is none. It changes with every boot.
 func (g *guest) leader() int {
-	pid := g.nspawn.Process.Pid
-	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid)) // the pattern is a valid one
+	cmd := g.nspawn.Load()
+	if cmd == nil || cmd.Process == nil {
+		return 0
+	}
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", cmd.Process.Pid)) // the pattern is a valid one
 	for _, list := range lists {
 		text, _ := os.ReadFile(list) // gone: no children
 		for _, child := range strings.Fields(string(text)) {
