@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -78,10 +79,11 @@ func (l *localLog) refresh(writing bool, now time.Time) error {
 	if l.refused != nil { // it may have been mended, or the other process have ended
 		return l.open(writing, now)
 	}
-	if _, err := l.Refresh(context.Background(), now); err != nil {
-		return err
+	_, err := l.Refresh(context.Background(), now)
+	if err == nil || opened == nil || opened.Error() == err.Error() {
+		return cmp.Or(err, opened)
 	}
-	return opened
+	return errors.Join(opened, err)
 }
 
 // keep saves the state of a log at once when the log has just gone or was

@@ -131,11 +131,35 @@ func (s *site) jailsAre(t *testing.T, a netip.Addr, jails ...string) {
 // margin is how long before the end of a flush's delay of 30 s the watch ends.
 const margin = 25 * time.Second
 
+// restored waits until fail2ban, which may just have been started, has restored
+// all its bans. What it is told before that it forgets.
+func (s *site) restored(t *testing.T) {
+	t.Helper()
+	eventually(t, "fail2ban has restored its bans", func() error {
+		bans, err := s.bans()
+		if err != nil {
+			return err
+		}
+		want := 0
+		for _, b := range bans {
+			if slices.Contains(b.Jails, "sshd") || slices.Contains(b.Jails, "crowd") {
+				want++
+			}
+		}
+		out, err := s.guest.do("fail2ban-client get crowd banip; fail2ban-client get sshd banip")
+		if n := len(strings.Fields(out)); err != nil || n < want {
+			return fmt.Errorf("it has %d of %d (%w)", n, want, err)
+		}
+		return nil
+	})
+}
+
 // anUnbanOfAll lifts what fail2ban banned, half a minute later, and leaves what
 // was banned by hand.
 func (s *site) anUnbanOfAll(t *testing.T) {
 	s.guest.must(t, "reconciler ban --bantime 1h -- "+byHand.String())
 	s.enforced(t, byHand)
+	s.restored(t)
 	said := time.Now()
 	s.guest.must(t, "fail2ban-client unban --all")
 	eventually(t, "the delay is nearly over", func() error {

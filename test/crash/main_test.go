@@ -8,6 +8,7 @@ package crash
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -90,7 +91,9 @@ func everyPointUntil(t *testing.T, arrange scenario, goal func() bool, interfere
 		if t.Failed() {
 			break
 		}
-		out, err := trace(arrange(t), at, interfere, goal)
+		cmd := arrange(t)
+		cmd.Stderr = io.Discard // a pipe, as in the first run
+		out, err := trace(cmd, at, interfere, goal)
 		if err != nil {
 			t.Fatal(err)
 		}

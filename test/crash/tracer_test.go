@@ -245,8 +245,12 @@ func request(tid int, at, size uint64) string {
 	return "socket"
 }
 
+// pathSum is in the name of a spool and differs with the path of its log.
+var pathSum = regexp.MustCompile(`-[0-9a-f]{16}\b`)
+
 // kindOf leaves out what differs from run to run.
 func kindOf(on string) string {
 	kind, _, _ := strings.Cut(on, ":[")
-	return strings.TrimRight(kind[strings.LastIndexByte(kind, '/')+1:], "0123456789")
+	kind = kind[strings.LastIndexByte(kind, '/')+1:]
+	return strings.TrimRight(pathSum.ReplaceAllString(kind, ""), "0123456789")
 }
