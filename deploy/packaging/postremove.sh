@@ -7,5 +7,9 @@ if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload || true
 fi
 if [ "${1:-}" = purge ]; then
-	rm -rf /var/lib/reconciler /run/reconciler
+	for dir in /var/lib/reconciler /run/reconciler; do
+		[ -d "$dir" ] || continue
+		find "$dir" -mindepth 1 -delete
+		rmdir "$dir" 2>/dev/null || true # a disk of its own stays, empty
+	done
 fi
