@@ -4,6 +4,7 @@ package bastion
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 )
@@ -62,12 +63,7 @@ func (s *site) aReturn(command string) func(t *testing.T) {
 		s.settled(t)
 		s.guest.must(t, "reconciler ban --bantime 1h -- "+join(late))
 		s.enforced(t, late...)
-		eventually(t, "the ACL has them", func() error {
-			if held := s.edge.holds(); len(held) != len(late) {
-				return fmt.Errorf("it has %d", len(held))
-			}
-			return nil
-		})
+		s.inACLs(t, late...)
 	}
 }
 
@@ -78,9 +74,11 @@ func (s *site) anOldIptables(t *testing.T) {
 	g.must(t, `update-alternatives --set iptables /usr/sbin/iptables-legacy
 update-alternatives --set ip6tables /usr/sbin/ip6tables-legacy
 dpkg -i /root/new.deb`)
+	s.inACLs(t, late...) // the bans of before the removal are back
 	g.write("/etc/reconciler/config.yaml", config+"nacl: none\n")
 	g.must(t, "systemctl reload reconciler; reconciler ban --bantime 1h -- "+join(late))
 	s.enforced(t, late...)
+	s.inACLs(t)
 	if out := g.must(t, "iptables-legacy -S INPUT; ip6tables-legacy -S INPUT"); strings.Count(out, "-j f2b-reconciler") != 2 {
 		t.Errorf("the old iptables has:\n%s", out)
 	}
@@ -92,4 +90,21 @@ dpkg -i /root/new.deb`)
 			t.Errorf("the host lets %s in", a)
 		}
 	}
+}
+
+// inACLs waits until the ACL holds these and no others.
+func (s *site) inACLs(t *testing.T, list ...netip.Addr) {
+	t.Helper()
+	eventually(t, "the ACL holds just what it should", func() error {
+		held := s.edge.holds()
+		for _, a := range list {
+			if !held[a] {
+				return fmt.Errorf("it lacks %s", a)
+			}
+		}
+		if len(held) != len(list) {
+			return fmt.Errorf("it holds %d, want %d", len(held), len(list))
+		}
+		return nil
+	})
 }
