@@ -28,7 +28,7 @@ build: ## build bin/reconciler
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/reconciler ./cmd/reconciler
 
 test: test-deps ## run all tests with the race detector; installs what they need
-	$(GO) test -race -shuffle=on $(PKG)
+	$(GO) test -race -shuffle=on -timeout 30m $(PKG)
 
 test-deps: ## install the programs that tests drive; says what is left out
 	sh scripts/deps.sh
@@ -59,7 +59,7 @@ mutants: ## break the code on purpose in many ways; every break must be caught
 flake: test-deps ## run all tests RUNS times, shuffled anew, with the race detector; TAGS=e2e: those too
 	@for run in $$(seq $(RUNS)); do \
 		echo "flake: run $$run of $(RUNS)"; \
-		$(GO) test -race -shuffle=on -count=1 $(if $(TAGS),-p 1 -timeout 40m -tags $(TAGS)) $(PKG) || exit 1; \
+		$(GO) test -race -shuffle=on -count=1 -timeout 30m $(if $(TAGS),-p 1 -timeout 40m -tags $(TAGS)) $(PKG) || exit 1; \
 	done
 	@echo "flake: $(RUNS) runs, none failed"
 
