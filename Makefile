@@ -19,7 +19,7 @@ TOOLS := $(CURDIR)/.tools/bin
 PKG ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: package nfpm help build test test-deps e2e lint tools bench figures fuzz soak mutants flake demo clean
+.PHONY: bastion package nfpm help build test test-deps e2e lint tools bench figures fuzz soak mutants flake demo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test-deps: ## install the programs that tests drive; says what is left out
 
 e2e: ## run the end-to-end tests of the built program
 	$(GO) test -race -shuffle=on -count=1 -p 1 -timeout 40m -tags e2e ./test/...
+
+bastion: test-deps ## boot a whole bastion in a container, attack it and break it (as root, a quarter of an hour)
+	CI=true $(GO) test -race -count=1 -timeout 40m -tags e2e,bastion -v ./test/bastion
 
 lint: ## check format, vet, golangci-lint and staticcheck
 	GO="$(GO)" GOLANGCI_LINT=$(GOLANGCI_LINT) STATICCHECK=$(STATICCHECK) TOOLS="$(TOOLS)" sh scripts/lint.sh $(PKG)

@@ -1,4 +1,4 @@
-//go:build e2e
+//go:build bastion
 
 package bastion
 
@@ -30,7 +30,7 @@ filter = app
 logpath = /var/log/app.log
 backend = polling
 maxretry = 2
-bantime = 8
+bantime = 20
 bantime.increment = true
 action = reconciler
 
