@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -24,11 +22,7 @@ var lockDir = desired.DefaultRunDir
 // honest says that a user may keep others from the chain: root, ourselves and
 // the service command the firewall anyway.
 func honest(uid int64) bool {
-	if uid == 0 || uid == int64(os.Geteuid()) {
-		return true
-	}
-	service, err := user.Lookup(desired.ServiceUser)
-	return err == nil && service.Uid == strconv.FormatInt(uid, 10)
+	return uid == 0 || uid == int64(os.Geteuid()) || uid > 0 && desired.IsServiceUser(uint32(uid))
 }
 
 // lockFile takes the second lock, which only those can take who may write to the

@@ -25,10 +25,11 @@ var ErrLinked = errors.New("known by another name as well")
 // trusted says that the owner of a file or directory may decide what is banned.
 func trusted(uid uint32) bool {
 	self := os.Geteuid()
-	return uid == 0 || int64(uid) == int64(self) || self == 0 && isServiceUser(uid)
+	return uid == 0 || int64(uid) == int64(self) || self == 0 && IsServiceUser(uid)
 }
 
-func isServiceUser(uid uint32) bool {
+// IsServiceUser says that a user is the one as whom the packaged service runs.
+func IsServiceUser(uid uint32) bool {
 	id, known := serviceUID()
 	return known && id == uid
 }
