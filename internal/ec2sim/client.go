@@ -23,6 +23,7 @@ func (s *Server) Client(url string, options ...func(*ec2.Options)) *ec2.Client {
 		Region:       s.region,
 		Credentials:  credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
 		Retryer:      aws.NopRetryer{},
+		HTTPClient:   newHTTPClient(),
 	}
 	return ec2.New(base, options...)
 }
