@@ -54,7 +54,7 @@ func locked(cmd *cobra.Command, do func(*engine) error) error {
 }
 
 func lockedWith(cmd *cobra.Command, cfg config.Config, do func(*engine) error) error {
-	release, err := controller.Lock(cfg.Chain)
+	release, err := controller.Lock(cfg.Chain, newLogger(cmd.ErrOrStderr(), cfg))
 	if err != nil {
 		return err
 	}

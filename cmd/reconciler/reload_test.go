@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/hashicorp/go-hclog"
+
 	"reconciler/internal/controller"
 )
 
@@ -105,7 +107,7 @@ func TestHangupMovesTheBansToANewChain(t *testing.T) {
 	s.chain = next
 	p.eventually("the ban is in the set of the new chain", func() bool { return s.onHost("203.0.113.7") && s.hasChain(next) })
 	p.eventually("the old chain is gone", func() bool { return !s.hasChain(old) })
-	release, err := controller.Lock(old)
+	release, err := controller.Lock(old, hclog.NewNullLogger())
 	if err != nil {
 		t.Fatalf("the lock of the old chain is still held: %v", err)
 	}

@@ -44,7 +44,7 @@ func serve(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	release, err := controller.Lock(cfg.Chain)
+	release, err := controller.Lock(cfg.Chain, newLogger(cmd.ErrOrStderr(), cfg))
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (s *server) adopt(ctx context.Context, next config.Config) (*turn, error) {
 	moved, release := next.Chain != s.cfg.Chain, s.release
 	var err error
 	if moved {
-		if release, err = controller.Lock(next.Chain); err != nil {
+		if release, err = controller.Lock(next.Chain, newLogger(s.cmd.ErrOrStderr(), next)); err != nil {
 			return nil, err
 		}
 	}

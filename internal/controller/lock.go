@@ -3,12 +3,12 @@ package controller
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,8 +18,8 @@ var ErrHeld = errors.New("another reconciler keeps this chain")
 // Lock takes the one daemon's place for a chain in this network namespace: an
 // abstract unix socket, which the kernel frees when the process dies, however
 // it dies (unix(7)). Any user may bind such a name, so one that a stranger holds
-// is not obeyed: the lock file beside it then decides alone.
-func Lock(chain string) (release func() error, err error) {
+// is not obeyed: the lock file beside it then decides alone, and log is told.
+func Lock(chain string, log hclog.Logger) (release func() error, err error) {
 	name := "@reconciler/" + chain
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
 	held := errors.Is(err, unix.EADDRINUSE)
@@ -40,7 +40,7 @@ func Lock(chain string) (release func() error, err error) {
 		}
 		return nil, err
 	case held:
-		slog.Warn("the lock's socket is held by a user who has no part in it; going on with the lock file. End that process.", "socket", name, "holder", who, "uid", uid)
+		log.Warn("the lock's socket is held by a user who has no part in it; going on with the lock file. End that process.", "socket", name, "holder", who, "uid", uid)
 		return file.Close, nil
 	}
 	go greet(listener)

@@ -1,15 +1,18 @@
 package controller
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
 )
 
@@ -87,17 +90,21 @@ func TestAStrangerWhoHoldsTheSocketKeepsNobodyFromTheChain(t *testing.T) {
 		t.Run(fmt.Sprintf("listens=%t", listens), func(t *testing.T) {
 			chain := ownLockDir(t)
 			stranger(t, chain, listens)
-			release, err := Lock(chain)
+			var said bytes.Buffer
+			release, err := Lock(chain, hclog.New(&hclog.LoggerOptions{Output: &said}))
 			if err != nil {
 				t.Fatalf("a stranger keeps the firewall down: %v", err)
 			}
-			if _, err := Lock(chain); !errors.Is(err, ErrHeld) {
+			if !strings.Contains(said.String(), "held by a user who has no part in it") {
+				t.Errorf("the operator is not told of the stranger: %q", said.String())
+			}
+			if _, err := Lock(chain, silent); !errors.Is(err, ErrHeld) {
 				t.Errorf("a second honest one gets %v, want ErrHeld", err)
 			}
 			if err := release(); err != nil {
 				t.Fatal(err)
 			}
-			if release, err = Lock(chain); err != nil {
+			if release, err = Lock(chain, silent); err != nil {
 				t.Fatalf("the lock was given back, and then: %v", err)
 			}
 			_ = release()
@@ -112,13 +119,13 @@ func TestTheLockFileIsTakenWithTheSocketToo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Lock(chain); !errors.Is(err, ErrHeld) {
+	if _, err := Lock(chain, silent); !errors.Is(err, ErrHeld) {
 		t.Errorf("the file is held, and Lock gives %v, want ErrHeld", err)
 	}
 	if err := file.Close(); err != nil {
 		t.Fatal(err)
 	}
-	release, err := Lock(chain)
+	release, err := Lock(chain, silent)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,11 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/hashicorp/go-hclog"
 )
+
+var silent = hclog.NewNullLogger()
 
 // asked is more than any kernel keeps waiting at one socket (net.core.somaxconn).
 const asked = 5000
@@ -15,7 +19,7 @@ func TestTheHolderOfAChainIsFoundHoweverOftenItWasAskedFor(t *testing.T) {
 	if who := Holder(chain); who != "" {
 		t.Fatalf("nobody has taken the chain, and %s holds it", who)
 	}
-	release, err := Lock(chain)
+	release, err := Lock(chain, silent)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +28,7 @@ func TestTheHolderOfAChainIsFoundHoweverOftenItWasAskedFor(t *testing.T) {
 			t.Fatalf("the holder was found %d times, and then it is %q", i, who)
 		}
 	}
-	if _, err := Lock(chain); err == nil {
+	if _, err := Lock(chain, silent); err == nil {
 		t.Error("a second one takes the chain too")
 	}
 	if err := release(); err != nil {
