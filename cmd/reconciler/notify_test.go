@@ -25,7 +25,7 @@ func TestSystemdIsToldOfReadinessStatusAndLife(t *testing.T) {
 	p := s.start()
 	tells := func(words string) {
 		t.Helper()
-		p.eventually("systemd is told "+words, func() bool { return strings.Contains(told.String(), words) })
+		p.Eventually("systemd is told "+words, func() bool { return strings.Contains(told.String(), words) })
 	}
 	tells("READY=1\n")
 	tells("STATUS=health ok bans 0")
@@ -38,7 +38,7 @@ func TestSystemdIsToldOfReadinessStatusAndLife(t *testing.T) {
 	if strings.Count(told.String(), "READY=1") != 1 {
 		t.Errorf("systemd is told of readiness not once:\n%s", told.String())
 	}
-	if status := p.kill(syscall.SIGTERM); status != 0 {
+	if status := p.Stop(syscall.SIGTERM); status != 0 {
 		t.Errorf("the daemon exits %d", status)
 	}
 }

@@ -40,9 +40,9 @@ func TestRunShowsFiguresWhereItIsAskedTo(t *testing.T) {
 	s := newSite(t)
 	address := freePort(t)
 	p := s.start("--metrics", address)
-	p.eventually("it is ready", func() bool { status, _ := ask(address, "/readyz"); return status == http.StatusOK })
+	p.Eventually("it is ready", func() bool { status, _ := ask(address, "/readyz"); return status == http.StatusOK })
 	s.must("ban", "--jail", "sshd", "203.0.113.7")
-	p.eventually("the ban is counted at both places", func() bool {
+	p.Eventually("the ban is counted at both places", func() bool {
 		_, body := ask(address, "/metrics")
 		return strings.Contains(body, `reconciler_jail_bans{jail="sshd",place="both"} 1`)
 	})
@@ -55,9 +55,9 @@ func TestRunShowsFiguresWhereItIsAskedTo(t *testing.T) {
 			t.Errorf("/metrics does not show %s:\n%s", want, body)
 		}
 	}
-	p.signal(syscall.SIGHUP)
-	p.says("reload=true")
-	p.eventually("the figures go on after a reload", func() bool {
+	p.Signal(syscall.SIGHUP)
+	p.Says(0, "reload=true")
+	p.Eventually("the figures go on after a reload", func() bool {
 		_, body := ask(address, "/metrics")
 		return strings.Contains(body, `reconciler_changes_total{action="add",result="ok",target="host"} 1`)
 	})
@@ -72,7 +72,7 @@ func TestATakenAddressKeepsNoBanFromBeingEnforced(t *testing.T) {
 	}
 	defer listener.Close() //nolint:errcheck // nothing was sent
 	p := s.start("--metrics", listener.Addr().String())
-	p.says("no metrics for now")
+	p.Says(0, "no metrics for now")
 	s.must("ban", "203.0.113.7")
-	p.eventually("the ban is enforced all the same", func() bool { return s.everywhere("203.0.113.7") })
+	p.Eventually("the ban is enforced all the same", func() bool { return s.everywhere("203.0.113.7") })
 }

@@ -3,25 +3,18 @@ package main
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"reconciler/internal/config"
 	"reconciler/internal/ec2sim"
 	"reconciler/internal/testenv"
 	"reconciler/internal/tool"
 )
-
-// patience is how long a test waits for what must come. It bounds a failure and
-// measures nothing.
-const patience = time.Minute
 
 // site is a host with a log, a chain and an EC2 of its own.
 type site struct {
@@ -115,67 +108,12 @@ func (s *site) hasChain(name string) bool {
 // process is a running `reconciler run`.
 type process struct {
 	*site
-	cmd    *exec.Cmd
-	stderr testenv.Buffer
-	ended  chan struct{}
+	*testenv.Daemon
 }
 
 // start starts the daemon. It is killed at the end of the test.
 func (s *site) start(args ...string) *process {
 	s.t.Helper()
-	p := &process{site: s, cmd: s.command(append([]string{"run"}, args...)...), ended: make(chan struct{})}
-	p.cmd.Stderr = &p.stderr
-	if err := p.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	go func() {
-		_ = p.cmd.Wait() // the process state says how it ended
-		close(p.ended)
-	}()
-	s.t.Cleanup(func() { p.kill(syscall.SIGKILL) })
-	return p
-}
-
-func (p *process) signal(sig syscall.Signal) {
-	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		p.t.Errorf("sending %v: %v", sig, err)
-	}
-}
-
-// kill sends a signal and waits for the end. It gives the exit status, -1 after
-// a death by signal.
-func (p *process) kill(sig syscall.Signal) int {
-	p.t.Helper()
-	p.signal(sig)
-	select {
-	case <-p.ended:
-		return p.cmd.ProcessState.ExitCode()
-	case <-time.After(patience):
-		p.t.Fatalf("the daemon goes on after %v; its log:\n%s", sig, p.stderr.String())
-		return 0
-	}
-}
-
-// eventually waits until the condition holds.
-func (p *process) eventually(sentence string, holds func() bool) {
-	p.t.Helper()
-	deadline := time.After(patience)
-	for !holds() {
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-p.ended:
-			if !holds() {
-				p.t.Fatalf("the daemon has ended before this was so: %s\nits log:\n%s", sentence, p.stderr.String())
-			}
-			return
-		case <-deadline:
-			p.t.Fatalf("this did not come to be: %s\nthe ACL:\n%sthe daemon's log:\n%s", sentence, p.rules(), p.stderr.String())
-		}
-	}
-}
-
-// says waits for words in the daemon's log.
-func (p *process) says(words string) {
-	p.t.Helper()
-	p.eventually(fmt.Sprintf("the log says %q", words), func() bool { return strings.Contains(p.stderr.String(), words) })
+	scene := func() string { return "the ACL:\n" + s.rules() }
+	return &process{s, testenv.Start(s.t, s.command(append([]string{"run"}, args...)...), scene)}
 }

@@ -38,26 +38,26 @@ func TestTheDaemonOutlivesAFailingDisk(t *testing.T) {
 			s := newSite(t, filepath.Join(disk.Dir, "bans.jsonl"))
 			d := s.start("--compact-at", "16KiB")
 			s.must("ban", "203.0.113.1")
-			d.eventually("the first ban is enforced", func() bool { return s.everywhere("203.0.113.1") })
+			d.Eventually("the first ban is enforced", func() bool { return s.everywhere("203.0.113.1") })
 			disk.arm(f)
 			s.grow(filepath.Join(disk.Back, "bans.jsonl"), strings.Repeat(program.Lines("198.51.100.9"), 300)) // there is something to compact
-			mark := len(d.said.String())
+			mark := len(d.Said.String())
 			out := s.run("ban", "203.0.113.2")
 			if out.status != 0 {
 				t.Errorf("`reconciler ban` exits %d and says: %s", out.status, out.stderr)
 			}
-			d.eventually("a ban of these times is enforced", func() bool { return s.onHost("203.0.113.2") })
-			d.says(mark, "health=degraded")
+			d.Eventually("a ban of these times is enforced", func() bool { return s.onHost("203.0.113.2") })
+			d.Says(mark, "health=degraded")
 			if !s.everywhere("203.0.113.1") {
 				t.Error("the failing disk has lifted a ban")
 			}
-			mark = len(d.said.String())
+			mark = len(d.Said.String())
 			disk.heal()
 			s.must("ban", "203.0.113.3")
-			d.eventually("what is banned then is enforced", func() bool { return s.everywhere("203.0.113.2") && s.everywhere("203.0.113.3") })
-			d.says(mark, "health=ok")
-			if status := d.stop(syscall.SIGTERM); status != 0 {
-				t.Errorf("the daemon exits %d; its log:\n%s", status, d.said.String())
+			d.Eventually("what is banned then is enforced", func() bool { return s.everywhere("203.0.113.2") && s.everywhere("203.0.113.3") })
+			d.Says(mark, "health=ok")
+			if status := d.Stop(syscall.SIGTERM); status != 0 {
+				t.Errorf("the daemon exits %d; its log:\n%s", status, d.Said.String())
 			}
 			have := program.BansOf(t, s.log, filepath.Join(disk.Back, "no-spool"), "after all,")
 			program.WantAll(t, "after all,", have, []string{"198.51.100.9/32", "203.0.113.1/32", "203.0.113.2/32", "203.0.113.3/32"}...)
@@ -107,7 +107,7 @@ func TestTheDaemonStartsOnAReadOnlyDisk(t *testing.T) {
 				t.Errorf("on a read-only disk, `reconciler ban` exits %d and says: %s", out.status, out.stderr)
 			}
 			d := s.start()
-			d.eventually("snapshot, log and spool are enforced", func() bool {
+			d.Eventually("snapshot, log and spool are enforced", func() bool {
 				return s.everywhere("203.0.113.1") && s.everywhere("203.0.113.2") && s.everywhere("203.0.113.3")
 			})
 			if out := s.run("run", "--chain", "f2b-files-other"); out.status != 1 || !strings.Contains(out.stderr, "another reconciler works on this log") {
@@ -116,12 +116,12 @@ func TestTheDaemonStartsOnAReadOnlyDisk(t *testing.T) {
 			if err := unix.Mount("", dir, "", unix.MS_REMOUNT, "size=4m"); err != nil {
 				t.Fatal(err)
 			}
-			d.eventually("the spool is in the log", func() bool {
+			d.Eventually("the spool is in the log", func() bool {
 				text, err := os.ReadFile(s.log)
 				return err == nil && strings.Contains(string(text), `"203.0.113.3"`)
 			})
-			if status := d.stop(syscall.SIGTERM); status != 0 {
-				t.Errorf("the daemon exits %d; its log:\n%s", status, d.said.String())
+			if status := d.Stop(syscall.SIGTERM); status != 0 {
+				t.Errorf("the daemon exits %d; its log:\n%s", status, d.Said.String())
 			}
 		})
 	}

@@ -3,7 +3,6 @@
 package files
 
 import (
-	"errors"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -11,18 +10,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
-	"time"
 
 	"reconciler/internal/ec2sim"
 	"reconciler/internal/testenv"
 	"reconciler/internal/tool"
 )
-
-// patience is how long a test waits for what must come. It bounds a failure and
-// measures nothing.
-const patience = time.Minute
 
 var chains atomic.Int32
 
@@ -87,57 +80,13 @@ func (s *site) everywhere(ip string) bool { return s.onHost(ip) && s.inACL(ip) }
 // daemon is a running `reconciler run`.
 type daemon struct {
 	*site
-	cmd   *exec.Cmd
-	said  testenv.Buffer
-	ended chan struct{}
+	*testenv.Daemon
 }
 
 // start starts the daemon. It is killed at the end of the test.
 func (s *site) start(args ...string) *daemon {
 	s.t.Helper()
-	d := &daemon{site: s, cmd: exec.Command(reconcilerPath, append([]string{"run"}, args...)...), ended: make(chan struct{})}
-	d.cmd.Env, d.cmd.Stderr = append(os.Environ(), s.env...), &d.said
-	if err := d.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	go func() {
-		_ = d.cmd.Wait() // the process state says how it ended
-		close(d.ended)
-	}()
-	s.t.Cleanup(func() { d.stop(syscall.SIGKILL) })
-	return d
-}
-
-// stop sends a signal and waits for the end.
-func (d *daemon) stop(signal syscall.Signal) int {
-	if err := d.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		d.t.Errorf("sending %v: %v", signal, err)
-	}
-	select {
-	case <-d.ended:
-	case <-time.After(patience):
-		d.t.Fatalf("the daemon goes on after %v; its log:\n%s", signal, d.said.String())
-	}
-	return d.cmd.ProcessState.ExitCode()
-}
-
-// eventually waits until the condition holds.
-func (d *daemon) eventually(sentence string, holds func() bool) {
-	d.t.Helper()
-	deadline := time.After(patience)
-	for !holds() {
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-d.ended:
-			d.t.Fatalf("the daemon has ended before this was so: %s\nits log:\n%s", sentence, d.said.String())
-		case <-deadline:
-			d.t.Fatalf("this did not come to be: %s\nthe daemon's log:\n%s", sentence, d.said.String())
-		}
-	}
-}
-
-// says waits for words in the daemon's log after a mark.
-func (d *daemon) says(after int, words string) {
-	d.t.Helper()
-	d.eventually(fmt.Sprintf("the log says %q", words), func() bool { return strings.Contains(d.said.String()[after:], words) })
+	cmd := exec.Command(reconcilerPath, append([]string{"run"}, args...)...)
+	cmd.Env = append(os.Environ(), s.env...)
+	return &daemon{s, testenv.Start(s.t, cmd, func() string { return fmt.Sprintf("the ACL: %v", s.sim.Entries(s.acl)) })}
 }
