@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 
+	"reconciler/internal/testenv"
+
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
 )
@@ -44,9 +46,7 @@ func TestTheStranger(t *testing.T) {
 // stranger holds the socket of a chain as a user of no rights.
 func stranger(t *testing.T, chain string, listens bool) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can be somebody else")
-	}
+	testenv.NeedRoot(t)
 	// The test's program lies where only root can reach it.
 	const program = "/proc/self/fd/3"
 	self, err := os.Open("/proc/self/exe")
@@ -144,9 +144,7 @@ func TestALockFileOfStrangersIsNotTaken(t *testing.T) {
 		"another's file":               func(p string) error { return errors.Join(os.WriteFile(p, nil, 0o600), os.Chown(p, 65534, 65534)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			if os.Geteuid() != 0 {
-				t.Skip("only root can give a file away")
-			}
+			testenv.NeedRoot(t)
 			chain := ownLockDir(t)
 			file, err := lockFile(chain)
 			if err != nil {

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"reconciler/internal/testenv"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -46,21 +48,8 @@ func TestAppendMakesTheLogAndItsDirectory(t *testing.T) {
 	}
 }
 
-// needRoot leaves a test out where files cannot be given away; with CI=true
-// nothing may be left out.
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal("this test needs root")
-	}
-	t.Skip("this test needs root")
-}
-
 func TestANewLogTakesItsDirectorysOwner(t *testing.T) {
-	needRoot(t)
+	testenv.NeedRoot(t)
 	b := newBench(t)
 	dir := filepath.Join(filepath.Dir(b.path), "owned")
 	if err := errors.Join(os.Mkdir(dir, 0o750), os.Chown(dir, 0, 4321)); err != nil {
@@ -187,7 +176,7 @@ func TestUnsafeFilesAreRefusedWithTheMend(t *testing.T) {
 		b.append(banOf("192.0.2.1"))
 	})
 	t.Run("owned by another user", func(t *testing.T) {
-		needRoot(t)
+		testenv.NeedRoot(t)
 		b := newBench(t)
 		b.append(banOf("192.0.2.1"))
 		if err := os.Chown(b.path, 1234, 0); err != nil {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"reconciler/internal/testenv"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -32,7 +34,7 @@ func planted(t *testing.T, kind string) []byte {
 // Whatever somebody puts where a file of ours should be: it is not read, nothing
 // waits for it, and it is told.
 func TestWhatIsPlantedInPlaceOfAFileIsNotRead(t *testing.T) {
-	needRoot(t)
+	testenv.NeedRoot(t)
 	plants := map[string]func(path string, content []byte) error{
 		"symlink": func(p string, content []byte) error {
 			target := filepath.Join(filepath.Dir(p), "elsewhere")

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"reconciler/internal/testenv"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -20,7 +22,7 @@ func withServiceUser(t *testing.T, uid uint32) {
 // owned makes a directory and a log in it, both of a user.
 func owned(t *testing.T, uid int) string {
 	t.Helper()
-	needRoot(t)
+	testenv.NeedRoot(t)
 	path := filepath.Join(t.TempDir(), "state", "bans.jsonl")
 	for _, err := range []error{
 		os.Mkdir(filepath.Dir(path), 0o750), os.WriteFile(path, nil, 0o640),

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"reconciler/internal/testenv"
 )
 
 func TestTheLogMustBeUsableForTheDaemonAndForNobodyElse(t *testing.T) {
@@ -33,9 +35,7 @@ func TestTheLogMustBeUsableForTheDaemonAndForNobodyElse(t *testing.T) {
 			}
 			e := &examination{Patient: w.patient}
 			if c.owner >= 0 {
-				if os.Geteuid() != 0 {
-					t.Skip("only root gives a directory away")
-				}
+				testenv.NeedRoot(t)
 				if err := os.Chown(filepath.Dir(log), c.owner, c.owner); err != nil {
 					t.Fatal(err)
 				}
@@ -65,8 +65,8 @@ func TestWhatIsNoTrustedLogHasAMendThatMendsIt(t *testing.T) {
 		{"both of another", "chown 4711 DIR LOG", "another user", "chown root DIR LOG"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if os.Geteuid() != 0 && strings.HasPrefix(c.harm, "chown") {
-				t.Skip("only root gives files away")
+			if strings.HasPrefix(c.harm, "chown") {
+				testenv.NeedRoot(t)
 			}
 			w := newWard(t)
 			log := w.config.State[0]

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"reconciler/internal/desired"
+	"reconciler/internal/testenv"
 	"reconciler/internal/tool"
 )
 
@@ -23,14 +24,8 @@ func reader() Reader { return Reader{Run: tool.Exec{}, Host: "bastion", Bantime:
 func database(t *testing.T, sql string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "-odd name?.sqlite3")
-	_, err := tool.Exec{}.Run(t.Context(), []byte(sql), "sqlite3", "-batch", path)
-	if errors.Is(err, tool.ErrNotFound) {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("sqlite3 is not installed; run: make test-deps")
-		}
-		t.Skip("sqlite3 is not installed")
-	}
-	if err != nil {
+	testenv.NeedProgram(t, "sqlite3")
+	if _, err := (tool.Exec{}).Run(t.Context(), []byte(sql), "sqlite3", "-batch", path); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -49,9 +49,6 @@ func Main(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// strict says that nothing may be left out.
-func strict() bool { return os.Getenv("CI") == "true" }
-
 // rerun starts this binary in new namespaces. The mount namespace is there for
 // /run, where iptables-legacy keeps its lock.
 func rerun() (code int, err error) {
@@ -151,26 +148,4 @@ func loopbackUp() error {
 		return fmt.Errorf("bringing the loopback up: %w", err)
 	}
 	return nil
-}
-
-// Need leaves the test out unless it runs inside the namespace and the
-// programs are installed. With CI=true the test fails instead.
-func Need(t testing.TB, programs ...string) {
-	t.Helper()
-	if !inside() {
-		leaveOut(t, "there is no network namespace for it")
-	}
-	for _, program := range programs {
-		if _, err := tool.Find(program); err != nil {
-			leaveOut(t, err.Error())
-		}
-	}
-}
-
-func leaveOut(t testing.TB, why string) {
-	t.Helper()
-	if strict() {
-		t.Fatalf("this test must run when CI=true: %s; see scripts/deps.sh", why)
-	}
-	t.Skipf("left out: %s; see scripts/deps.sh", why)
 }

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"reconciler/internal/tool"
 )
 
 // deploy holds what we ship for fail2ban.
@@ -21,21 +19,6 @@ func TestMain(m *testing.M) {
 		os.Exit(record(os.Args[1:]))
 	}
 	os.Exit(m.Run())
-}
-
-// need gives the path of a program of fail2ban. Without it the test is left
-// out, but never where CI promises that it ran.
-func need(t *testing.T, name string) string {
-	t.Helper()
-	path, err := tool.Find(name)
-	if err == nil {
-		return path
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%v; run: sh scripts/deps.sh fail2ban", err)
-	}
-	t.Skipf("left out: %v; run: sh scripts/deps.sh fail2ban", err)
-	return ""
 }
 
 // configDir makes a copy of fail2ban's own configuration with our action in
@@ -76,28 +59,19 @@ type program struct {
 	env  []string
 }
 
-// programs gives the recorder, and the real program once the tree has one:
-// both must see the same, and the recorder refuses any word too many.
+// programs gives the recorder and the real program: both must see the same,
+// and the recorder refuses any word too many.
 func programs(t *testing.T) []program {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := []program{{"the recorder", self, []string{recordEnv + "=1"}}}
-	const source = "../../cmd/reconciler"
-	files, err := filepath.Glob(filepath.Join(source, "*.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) == 0 {
-		return list
-	}
 	path := filepath.Join(t.TempDir(), "reconciler")
-	if out, err := exec.Command("go", "build", "-o", path, source).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", path, "../../cmd/reconciler").CombinedOutput(); err != nil {
 		t.Fatalf("building the program: %v\n%s", err, out)
 	}
-	return append(list, program{"the program", path, nil})
+	return []program{{"the recorder", self, []string{recordEnv + "=1"}}, {"the program", path, nil}}
 }
 
 func tail(text string) string {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"reconciler/internal/testenv"
 )
 
 // patience bounds each wait. fail2ban itself works in steps of seconds.
@@ -63,7 +65,7 @@ type server struct {
 
 func newServer(t *testing.T, prog program) *server {
 	t.Helper()
-	s := &server{t: t, prog: prog, binary: need(t, "fail2ban-server"), client: need(t, "fail2ban-client"), dir: t.TempDir()}
+	s := &server{t: t, prog: prog, binary: testenv.NeedProgram(t, "fail2ban-server"), client: testenv.NeedProgram(t, "fail2ban-client"), dir: t.TempDir()}
 	s.state = filepath.Join(s.dir, "bans.jsonl")
 	config := configDir(t)
 	if err := os.Rename(config, filepath.Join(s.dir, "cfg")); err != nil {

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"reconciler/internal/testenv"
 )
 
 var passed = regexp.MustCompile(`(?s)Ran 2 tests in .*\n\nOK\n`)
@@ -16,7 +18,7 @@ var passed = regexp.MustCompile(`(?s)Ran 2 tests in .*\n\nOK\n`)
 // configuration, where commands are composed but not run.
 func stockTests(t *testing.T, config string) string {
 	t.Helper()
-	cmd := exec.Command(need(t, "fail2ban-testcases"), "testCheckStockAllActions|testCheckStockJailActions")
+	cmd := exec.Command(testenv.NeedProgram(t, "fail2ban-testcases"), "testCheckStockAllActions|testCheckStockJailActions")
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "FAIL2BAN_CONFIG_DIR=" + config}
 	out, err := cmd.CombinedOutput()
 	if _, failed := errors.AsType[*exec.ExitError](err); err != nil && !failed {
@@ -55,7 +57,7 @@ func TestTheExampleJailIsValid(t *testing.T) {
 	write(t, log, "")
 	write(t, filepath.Join(config, "jail.d", "zz-test.conf"), "[sshd]\nbackend = polling\nlogpath = "+log+"\n")
 
-	out, err := exec.Command(need(t, "fail2ban-client"), "-c", config, "-d").CombinedOutput()
+	out, err := exec.Command(testenv.NeedProgram(t, "fail2ban-client"), "-c", config, "-d").CombinedOutput()
 	if err != nil {
 		t.Fatalf("fail2ban does not take the example jail: %v\n%s", err, out)
 	}
@@ -79,7 +81,7 @@ func TestTheExampleJailNeedsNoLogFile(t *testing.T) {
 	}
 	write(t, filepath.Join(config, "jail.d", "defaults-debian.conf"), "[sshd]\nenabled = true\nlogpath = "+filepath.Join(t.TempDir(), "auth.log")+"\n")
 	write(t, filepath.Join(config, "jail.d", "reconciler-sshd.conf"), string(jail))
-	out, err := exec.Command(need(t, "fail2ban-client"), "-c", config, "--test").CombinedOutput()
+	out, err := exec.Command(testenv.NeedProgram(t, "fail2ban-client"), "-c", config, "--test").CombinedOutput()
 	if err != nil {
 		t.Errorf("where sshd logs to the journal alone fail2ban does not take the example jail: %v\n%s", err, out)
 	}

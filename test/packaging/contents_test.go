@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"reconciler/internal/testenv"
 )
 
 // files are what both packages hold, with the mode as ls writes it.
@@ -33,7 +35,7 @@ var files = map[string]string{
 
 // It comes first: what it builds, others look at.
 func TestTheSameSourceGivesTheSameBytesAnywhere(t *testing.T) {
-	need(t, "dpkg-deb")
+	testenv.NeedProgram(t, "dpkg-deb")
 	built(t)
 	elsewhere := filepath.Join(t.TempDir(), "another", "place")
 	run(t, "sh", "-c", `mkdir -p "$2" && cp -R "$1/." "$2/"`, "sh", tree, elsewhere)
@@ -48,7 +50,7 @@ func TestTheSameSourceGivesTheSameBytesAnywhere(t *testing.T) {
 }
 
 func TestTheDebHoldsWhatAHostNeeds(t *testing.T) {
-	need(t, "dpkg-deb")
+	testenv.NeedProgram(t, "dpkg-deb")
 	deb, _ := built(t)
 	list := run(t, "dpkg-deb", "-c", deb)
 	for path, mode := range files {
@@ -68,7 +70,7 @@ func TestTheDebHoldsWhatAHostNeeds(t *testing.T) {
 }
 
 func TestTheRpmHoldsWhatAHostNeeds(t *testing.T) {
-	need(t, "rpm")
+	testenv.NeedProgram(t, "rpm")
 	_, rpm := built(t)
 	list := run(t, "rpm", "-qp", "--nosignature", "--qf", "[%{FILEMODES:perms} %{FILEUSERNAME} %{FILENAMES}\n]", rpm)
 	for path, mode := range files {
@@ -91,7 +93,7 @@ func TestTheRpmHoldsWhatAHostNeeds(t *testing.T) {
 }
 
 func TestTheUnitExposesLittle(t *testing.T) {
-	need(t, "systemd-analyze")
+	testenv.NeedProgram(t, "systemd-analyze")
 	said := run(t, "systemd-analyze", "security", "--offline=yes", "--threshold=20", "deploy/systemd/reconciler.service")
 	if !strings.Contains(said, "Overall exposure level") {
 		t.Errorf("systemd-analyze says:\n%s", said)

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"reconciler/internal/testenv"
 )
 
 // guest is a copy of this machine's files in which packages can be installed:
@@ -21,14 +23,9 @@ type guest struct {
 func newGuest(t *testing.T) *guest {
 	t.Helper()
 	for _, program := range []string{"dpkg", "unshare", "ipset", "iptables"} {
-		need(t, program)
+		testenv.NeedProgram(t, program)
 	}
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("this test needs root")
-		}
-		t.Skip("this test needs root")
-	}
+	testenv.NeedRoot(t)
 	return &guest{t: t, dir: t.TempDir(), pkgs: t.TempDir()}
 }
 

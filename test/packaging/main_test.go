@@ -34,18 +34,6 @@ func run(t *testing.T, program string, args ...string) string {
 	return out.String()
 }
 
-// need skips a test whose program is not here, and fails it in CI.
-func need(t *testing.T, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err == nil {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is not installed; run: make test-deps", program)
-	}
-	t.Skipf("%s is not installed", program)
-}
-
 // nfpm installs the packager, once.
 var nfpm = sync.OnceValues(func() (string, error) { return packages.Packager(root) })
 

@@ -9,13 +9,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"reconciler/internal/testenv"
 )
 
 // link is a reference from one page to another, without what is on the web.
 var link = regexp.MustCompile(`\]\(([^):#]+)(?:#[^)]*)?\)`)
 
 func TestTheLinksOfThePackagedPagesLeadSomewhere(t *testing.T) {
-	need(t, "dpkg-deb")
+	testenv.NeedProgram(t, "dpkg-deb")
 	deb, _ := built(t)
 	dir := t.TempDir()
 	run(t, "dpkg-deb", "-x", deb, dir)

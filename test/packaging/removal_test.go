@@ -5,6 +5,8 @@ package packaging
 import (
 	"strings"
 	"testing"
+
+	"reconciler/internal/testenv"
 )
 
 // leftAfterRemoval gives what is ours in the lists of rules and sets that stand
@@ -81,7 +83,7 @@ dpkg -i --force-depends --force-confold /mnt/new.deb`)
 }
 
 func TestAnRpmLeavesNothingButTheLog(t *testing.T) {
-	need(t, "rpm")
+	testenv.NeedProgram(t, "rpm")
 	g := newGuest(t)
 	_, rpm := built(t)
 	g.add("new.rpm", rpm)
