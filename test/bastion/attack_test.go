@@ -132,8 +132,7 @@ func (s *site) anAttack(t *testing.T) {
 func (s *site) stoppedWhere(t *testing.T) {
 	t.Helper()
 	held, before := s.edge.holds(), s.edge.stopped(t)
-	for _, a := range attackers {
-		err := s.net.knock(a)
+	for a, err := range s.net.knockAll(attackers) {
 		if err == nil {
 			t.Errorf("%s attacked, and still gets in", a)
 		}

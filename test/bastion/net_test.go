@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -147,6 +148,21 @@ const (
 // knock says whether the bastion takes a connection from an address that is to
 // be stopped.
 func (n *internet) knock(from netip.Addr) error { return n.try(from, knockTime) }
+
+// knockAll knocks from each at once: those that are dropped answer late.
+func (n *internet) knockAll(list []netip.Addr) map[netip.Addr]error {
+	answers := make([]error, len(list))
+	var all sync.WaitGroup
+	for i, a := range list {
+		all.Go(func() { answers[i] = n.knock(a) })
+	}
+	all.Wait()
+	told := map[netip.Addr]error{}
+	for i, a := range list {
+		told[a] = answers[i]
+	}
+	return told
+}
 
 // enter says whether the bastion takes a connection from an address that is free.
 func (n *internet) enter(from netip.Addr) error { return n.try(from, entryTime) }
