@@ -48,9 +48,6 @@ func New(cfg aws.Config, o Options) *Client {
 		// The callers try again by themselves. An attempt of the SDK's own, after a
 		// write whose answer was lost, would fail on that write's success.
 		opt.RetryMaxAttempts = 1
-		// A checksum comes back only with what was written with one, which the
-		// SDK would otherwise warn about on standard error.
-		opt.DisableLogOutputChecksumValidationSkipped = true
 	})}
 }
 

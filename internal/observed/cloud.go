@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/smithy-go/logging"
 )
 
 // MetadataClient makes a client of the instance metadata service. It speaks
@@ -32,10 +33,12 @@ func Connect(ctx context.Context) (*ec2.Client, error) {
 
 // Settings reads the SDK's own chain of settings (AWS_ENDPOINT_URL, AWS_REGION,
 // profiles, roles). It may ask the metadata service for the region, so keep it
-// away from the host's path.
+// away from the host's path. Clients made from them say nothing on standard
+// error, where the SDK would write lines of a form of its own; what fails comes
+// back as an error.
 func Settings(ctx context.Context) (aws.Config, error) {
 	metadata := MetadataClient()
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithEC2RoleCredentialOptions(func(o *ec2rolecreds.Options) {
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}), config.WithEC2RoleCredentialOptions(func(o *ec2rolecreds.Options) {
 		o.Client = metadata
 	}))
 	if err != nil {
