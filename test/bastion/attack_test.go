@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/netip"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -17,6 +18,9 @@ const config = `ignore: [192.0.2.77]
 resync: 10s
 metrics: 127.0.0.1:9477
 `
+
+// appBan is how long the jail app bans for the first time.
+const appBan = 20 * time.Second
 
 // The jails. That of sshd is the example in the package.
 const (
