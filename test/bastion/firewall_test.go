@@ -49,7 +49,7 @@ func (s *site) anOutage(t *testing.T) {
 	s.enforced(t, late...)
 	pardoned := s.inACL(t)
 	s.watch.release(pardoned)
-	s.guest.must(t, "reconciler unban -- "+pardoned.String())
+	s.guest.must(t, "fail2ban-client set sshd unbanip "+pardoned.String())
 	s.guest.must(t, "systemctl restart reconciler")
 	eventually(t, "the daemon has seen that EC2 is out of reach", func() error {
 		if n, err := s.guest.figure("reconciler_target_healthy", `target="discovery"`); err != nil || n != 0 {
@@ -67,7 +67,7 @@ func (s *site) anOutage(t *testing.T) {
 	back()
 	s.settled(t)
 	s.lifted(t, pardoned)
-	s.guest.must(t, "reconciler ban --bantime 1h -- "+pardoned.String()) // back to where all were
+	s.guest.must(t, "fail2ban-client set sshd banip "+pardoned.String()) // back to where all were
 	s.enforced(t, pardoned)
 }
 
