@@ -67,6 +67,36 @@ func TestThirtyBansOnAnEmptyACLCostOneDescribeAndEighteenCreates(t *testing.T) {
 	})
 }
 
+// `fail2ban-client unban --all` with a slow action: the jails are flushed one
+// after the other, and so are their bans lifted.
+func TestAnUnbanOfAllCostsOneCallForEachEntry(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		jails := []string{"crowd", "sshd"}
+		for i, jail := range jails {
+			var lines []string
+			for n := range 30 {
+				lines = append(lines, fmt.Sprintf(`{"op":"ban","ip":"203.0.113.%d","jail":%q,"host":"bastion","time":%d,"bantime":3600}`, 100*i+n, jail, time.Now().Unix()))
+			}
+			w.log(lines...)
+		}
+		w.start()
+		w.pass(5 * time.Second)
+		held := len(w.denies(w.acl))
+		w.sim.ResetCalls()
+		for _, jail := range jails {
+			w.log(fmt.Sprintf(`{"op":"flush","jail":%q,"host":"bastion","time":%d,"defer":30}`, jail, time.Now().Unix()))
+			w.pass(12 * time.Second)
+		}
+		w.pass(time.Minute)
+		if left := w.denies(w.acl); len(left) > 0 || held == 0 {
+			t.Errorf("%d entries were there, and %v are left", held, left)
+		}
+		if got := w.writes(); got != held {
+			t.Errorf("%d calls lifted %d entries:%v", got, held, w.sim.Writes())
+		}
+	})
+}
+
 func TestAHangingEC2DelaysTheHostByNothing(t *testing.T) {
 	inWorld(t, func(_ *testing.T, w *world) {
 		w.start()

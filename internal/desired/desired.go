@@ -34,6 +34,9 @@ type Ban struct {
 	Prefix netip.Prefix // canonical: masked, never IPv4-mapped
 	Until  time.Time    // the latest end of its claims; zero is permanent
 	Jails  []string     // who wants it, sorted, without repeats
+	// Leaving says that a deferred flush is about to lift it, unless a stop or
+	// start of its jails calls that off in time.
+	Leaving bool
 }
 
 // Permanent says that the ban has no end.

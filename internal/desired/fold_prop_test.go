@@ -183,6 +183,8 @@ func slowUnion(now time.Time, folds ...*Fold) []Ban {
 					continue
 				}
 				b, ok := byPrefix[prefix]
+				_, reason := c.over()
+				b.Leaving = reason == Flushed && (!ok || b.Leaving)
 				if !ok || EndsBefore(b.Until, c.until) {
 					b.Until = c.until
 				}

@@ -72,15 +72,16 @@ func (s *Set) gather(now time.Time, claims []*claim) {
 
 // join makes one Ban of the claims on one prefix, if any of them is active.
 func (s *Set) join(now time.Time, claims []*claim) {
-	var b Ban
+	b := Ban{Leaving: true}
 	for _, c := range claims {
-		end, _ := c.over()
+		end, reason := c.over()
 		if !end.IsZero() && !now.Before(end) {
 			continue
 		}
 		s.Next = sooner(s.Next, end)
+		b.Leaving = b.Leaving && reason == Flushed
 		if !b.Prefix.IsValid() {
-			b = Ban{Prefix: c.prefix, Until: c.until, Jails: c.pair.jails[:1:1]}
+			b.Prefix, b.Until, b.Jails = c.prefix, c.until, c.pair.jails[:1:1]
 			continue
 		}
 		if EndsBefore(b.Until, c.until) {

@@ -69,6 +69,27 @@ func TestUnionJoinsSources(t *testing.T) {
 	}
 }
 
+func TestABanIsLeavingWhileAFlushOfAllItsClaimsIsUnderWay(t *testing.T) {
+	f := NewFold()
+	is := func(want bool, after string, now int64) {
+		t.Helper()
+		set := Union(at(now), f)
+		if len(set.Bans) != 1 || set.Bans[0].Leaving != want {
+			t.Errorf("after %s the bans are %+v, want one with leaving=%t", after, set.Bans, want)
+		}
+	}
+	mustApply(t, f.Apply, `{"op":"ban","ip":"192.0.2.1","jail":"a","host":"h","time":0,"bantime":900}`)
+	mustApply(t, f.Apply, `{"op":"ban","ip":"192.0.2.1","jail":"b","host":"h","time":0,"bantime":20}`)
+	is(false, "two bans", 1)
+	mustApply(t, f.Apply, `{"op":"flush","jail":"a","host":"h","time":2,"defer":30}`)
+	is(false, "a flush of one of two jails", 3)
+	is(true, "the end of the other jail's ban", 21)
+	mustApply(t, f.Apply, `{"op":"stop","jail":"a","host":"h","time":22}`)
+	is(false, "a stop that calls the flush off", 23)
+	mustApply(t, f.Apply, `{"op":"flush","jail":"a","host":"h","time":880,"defer":30}`)
+	is(false, "a flush that comes later than the ban's own end", 881)
+}
+
 func TestForgetDropsOnlyWhatWasLiftedByThen(t *testing.T) {
 	p := netip.MustParsePrefix("192.0.2.1/32")
 	f := NewFold()

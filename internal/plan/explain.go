@@ -79,6 +79,9 @@ func (p *aclPlanner) absence(b desired.Ban) string {
 	if why, refused := p.acl.Refused[b.Prefix]; refused {
 		return fmt.Sprintf("%s refuses it: %s.", p.acl.ID, why)
 	}
+	if b.Leaving {
+		return fmt.Sprintf("%s is not given it any more: a flush is about to lift it, unless a stop or start of its jails calls that off.", p.acl.ID)
+	}
 	s := newPlacer(p, observed.FamilyOf(b.Prefix))
 	n, ok := s.lowestFree()
 	if !ok {

@@ -10,6 +10,32 @@ import (
 	"reconciler/internal/observed"
 )
 
+func TestABanThatIsAboutToGoGetsNoNewSlot(t *testing.T) {
+	leaving := ban("203.0.113.8/32", 0)
+	leaving.Leaving = true
+	stays := ban("203.0.113.9/32", time.Hour)
+	noHost := standard(func(l *Limits) { l.NoHost = true })
+	runACL(t, []aclCase{
+		{
+			name: "not a free one, whatever its rank", set: setOf(leaving, stays), acl: aclOf(), limits: standard(),
+			want: []string{"acl-1 create rule 1 203.0.113.9/32: new ban"},
+		}, {
+			name: "not that of a lifted one", set: lifted(setOf(leaving), desired.Flushed, "203.0.113.7/32"),
+			acl: aclOf(deny(4, "203.0.113.7/32")), limits: standard(),
+			want: []string{"acl-1 delete rule 4 203.0.113.7/32: flushed"},
+		},
+		{name: "it keeps the one it has", set: setOf(leaving), acl: aclOf(deny(4, "203.0.113.8/32")), limits: standard()},
+		{
+			name: "without a host the ACL is all there is", set: setOf(leaving), acl: aclOf(), limits: noHost,
+			want: []string{"acl-1 create rule 1 203.0.113.8/32: new ban"},
+		}, {
+			name: "one that only a lifted entry enforces takes its place", set: lifted(setOf(leaving), desired.Unbanned, "203.0.113.0/24"),
+			acl: aclOf(deny(4, "203.0.113.0/24")), host: hostOf(), limits: standard(),
+			want: []string{"acl-1 replace rule 4 203.0.113.0/24 203.0.113.8/32: unbanned; slot reused"},
+		},
+	})
+}
+
 func TestFreeSlotsGoByRank(t *testing.T) {
 	three := setOf(ban("203.0.113.9/32", time.Hour), ban("203.0.113.7/32", time.Hour), ban("203.0.113.8/32", 0))
 	runACL(t, []aclCase{

@@ -30,7 +30,7 @@ func (s *placer) waiting() []desired.Ban {
 		if observed.FamilyOf(b.Prefix) != s.family || full && b.Prefix.IsSingleIP() || settled[b.Prefix] || over(b, s.now) {
 			continue
 		}
-		if !s.refused(b.Prefix) {
+		if !s.refused(b.Prefix) && !s.idles(b, class) {
 			bans = append(bans, b)
 		}
 	}
@@ -38,6 +38,12 @@ func (s *placer) waiting() []desired.Ban {
 		return cmp.Or(cmp.Compare(class[a.Prefix], class[b.Prefix]), rank(a, b))
 	})
 	return bans
+}
+
+// idles says that a ban is about to go and enforced without this ACL: the call
+// that gave it a slot would be followed by the one that takes it back.
+func (s *placer) idles(b desired.Ban, class map[netip.Prefix]int) bool {
+	return b.Leaving && class[b.Prefix] == 0 && !s.limits.NoHost
 }
 
 // classes gives the bans that need no slot, and the class of those that come

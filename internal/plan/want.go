@@ -69,6 +69,7 @@ func (w *Want) add(b desired.Ban) {
 	if desired.EndsBefore(merged.Until, b.Until) {
 		merged.Until = b.Until
 	}
+	merged.Leaving = merged.Leaving && b.Leaving
 	merged.Jails = slices.Compact(slices.Sorted(slices.Values(slices.Concat(merged.Jails, b.Jails))))
 	w.bans[last] = merged
 }
