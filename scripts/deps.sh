@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the programs that the firewall tests and the demonstration need:
 # iptables, ipset, nftables, iproute2, fail2ban, sqlite3, rpm, systemd, nspawn,
-# debootstrap, and versitygw, or those named as arguments. Only what is
+# debootstrap, logrotate and versitygw, or those named as arguments. Only what is
 # missing is installed, with apt-get or dnf, as root or through sudo where that
 # asks no password; versitygw, an S3 server, is built from its Go module into
 # .tools/bin.
@@ -10,7 +10,7 @@
 # 0 all the same, so that the other tests run; with CI=true it is 1.
 set -eu
 
-[ $# -gt 0 ] || set -- iptables ipset nftables iproute2 fail2ban sqlite3 rpm systemd nspawn debootstrap versitygw
+[ $# -gt 0 ] || set -- iptables ipset nftables iproute2 fail2ban sqlite3 rpm systemd nspawn debootstrap logrotate versitygw
 
 # System programs are not on everybody's path.
 tools=$(cd "$(dirname "$0")/.." && pwd)/.tools/bin
@@ -31,9 +31,10 @@ programs_of() {
 	systemd) echo systemd-analyze ;;
 	nspawn) echo systemd-nspawn ;;
 	debootstrap) echo debootstrap ;;
+	logrotate) echo logrotate ;;
 	versitygw) echo versitygw ;;
 	*)
-		echo "deps: unknown name '$1'; known are iptables ipset nftables iproute2 fail2ban sqlite3 rpm systemd nspawn debootstrap versitygw" >&2
+		echo "deps: unknown name '$1'; known are iptables ipset nftables iproute2 fail2ban sqlite3 rpm systemd nspawn debootstrap logrotate versitygw" >&2
 		exit 2
 		;;
 	esac
@@ -50,6 +51,7 @@ left_out() {
 	rpm) echo "the test of what the .rpm holds" ;;
 	systemd) echo "the test of the unit's exposure" ;;
 	nspawn | debootstrap) echo "the test that boots a whole bastion" ;;
+	logrotate) echo "the test of a log that logrotate turns over" ;;
 	versitygw) echo "the tests with a real S3 server, and the demo's second act" ;;
 	esac
 }
