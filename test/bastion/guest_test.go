@@ -133,7 +133,8 @@ func (g *guest) boot() {
 		for again := true; again; {
 			cmd := exec.Command("systemd-nspawn", args...)
 			cmd.Stdout, cmd.Stderr = &g.console, &g.console
-			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+			// It shuts the machine down then; killed, it would leave it running.
+			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 			err := cmd.Start()
 			g.nspawn.Store(cmd)
 			select {
@@ -162,6 +163,9 @@ func (g *guest) powerOff() {
 			return
 		case <-time.After(20 * time.Second):
 		}
+	}
+	if pid := g.leader(); pid > 0 {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // all processes of the machine go with its first
 	}
 	_ = g.nspawn.Load().Process.Kill() // it may have gone
 	<-g.ended
