@@ -19,7 +19,8 @@ func TestABanThatIsAboutToGoGetsNoNewSlot(t *testing.T) {
 		{
 			name: "not a free one, whatever its rank", set: setOf(leaving, stays), acl: aclOf(), limits: standard(),
 			want: []string{"acl-1 create rule 1 203.0.113.9/32: new ban"},
-		}, {
+		},
+		{
 			name: "not that of a lifted one", set: lifted(setOf(leaving), desired.Flushed, "203.0.113.7/32"),
 			acl: aclOf(deny(4, "203.0.113.7/32")), limits: standard(),
 			want: []string{"acl-1 delete rule 4 203.0.113.7/32: flushed"},
@@ -28,7 +29,8 @@ func TestABanThatIsAboutToGoGetsNoNewSlot(t *testing.T) {
 		{
 			name: "without a host the ACL is all there is", set: setOf(leaving), acl: aclOf(), limits: noHost,
 			want: []string{"acl-1 create rule 1 203.0.113.8/32: new ban"},
-		}, {
+		},
+		{
 			name: "one that only a lifted entry enforces takes its place", set: lifted(setOf(leaving), desired.Unbanned, "203.0.113.0/24"),
 			acl: aclOf(deny(4, "203.0.113.0/24")), host: hostOf(), limits: standard(),
 			want: []string{"acl-1 replace rule 4 203.0.113.0/24 203.0.113.8/32: unbanned; slot reused"},
