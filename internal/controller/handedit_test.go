@@ -39,7 +39,7 @@ func TestAHandEditRightAfterOurOwnWriteIsNotOverwritten(t *testing.T) {
 // The other way round: an entry that we replaced or deleted a moment ago, shown
 // again by a stale read, is no hand edit.
 func TestAStaleReadOfAnEntryThatWeReplacedIsNoHandEdit(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
+	inWorld(t, func(_ *testing.T, w *world) {
 		w.config.Resync = 10 * time.Second
 		w.start()
 		w.pass(5 * time.Second)

@@ -112,7 +112,7 @@ func TestALostResponseIsTriedAgainOnTheSameNumber(t *testing.T) {
 }
 
 func TestAStaleReadAfterOurOwnWriteIsNoDrift(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
+	inWorld(t, func(_ *testing.T, w *world) {
 		w.config.Resync = 10 * time.Second
 		w.start()
 		w.ban(time.Hour, addrs(5)...)
