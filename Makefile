@@ -64,7 +64,7 @@ mutants: ## break the code on purpose in many ways; every break must be caught
 flake: test-deps ## run all tests RUNS times, shuffled anew, with the race detector; TAGS=e2e: those too
 	@for run in $$(seq $(RUNS)); do \
 		echo "flake: run $$run of $(RUNS)"; \
-		$(GO) test -race -shuffle=on -count=1 -timeout 30m $(if $(TAGS),-p 1 -timeout 40m -tags $(TAGS)) $(PKG) || exit 1; \
+		$(GO) test -race -shuffle=on -count=1 -timeout 40m $(if $(TAGS),-p 1 -tags $(TAGS)) $(PKG) || exit 1; \
 	done
 	@echo "flake: $(RUNS) runs, none failed"
 

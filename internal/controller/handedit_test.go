@@ -50,3 +50,31 @@ func TestAStaleReadOfAnEntryThatWeReplacedIsNoHandEdit(t *testing.T) {
 		w.staleReadsChangeNothing(18 * time.Second)
 	})
 }
+
+func TestAStaleReadAfterOurOwnWriteIsNoDrift(t *testing.T) {
+	inWorld(t, func(_ *testing.T, w *world) {
+		w.config.Resync = 10 * time.Second
+		w.start()
+		w.ban(time.Hour, addrs(5)...)
+		w.pass(50 * time.Second)
+		w.ban(time.Hour, "203.0.113.99")
+		w.pass(5 * time.Second)
+		w.staleReadsChangeNothing(15 * time.Second)
+		w.wantEdge(w.acl, "203.0.113.99/32")
+	})
+}
+
+// staleReadsChangeNothing lets time go by in which every read misses our last
+// write. A resync has to lie in it, at which the actor reads and the discovery.
+func (w *world) staleReadsChangeNothing(d time.Duration) {
+	w.t.Helper()
+	writes, reads := w.writes(), w.sim.Count("DescribeNetworkAcls")
+	w.sim.Inject(ec2sim.Fault{Kind: ec2sim.Stale, Action: "DescribeNetworkAcls", Writes: 1, Count: ec2sim.Always})
+	w.pass(d)
+	if got := w.sim.Count("DescribeNetworkAcls") - reads; got < 2 {
+		w.t.Errorf("only %d reads were stale, so nothing was tried", got)
+	}
+	if w.writes() != writes {
+		w.t.Errorf("stale reads made %d writes, want none", w.writes()-writes)
+	}
+}

@@ -12,35 +12,33 @@ import (
 	"syscall"
 	"testing"
 
-	"reconciler/internal/testenv"
-
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
+
+	"reconciler/internal/testenv"
 )
 
+// strangerEnv makes the test's program a stranger; see TestMain.
 const strangerEnv = "LOCK_TEST_SOCKET"
 
-// TestTheStranger is no test: it is the process that another user holds the
-// socket with.
-func TestTheStranger(t *testing.T) {
-	name := os.Getenv(strangerEnv)
-	if name == "" {
-		t.Skip("it is a helper of the tests of the lock")
-	}
+// beStranger is the process that another user holds the socket with. It returns
+// when the test is over.
+func beStranger(name string) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: name}); err != nil {
-		t.Fatal(err)
+		return err
 	}
 	if os.Getenv(strangerEnv+"_LISTENS") == "true" {
 		if err := unix.Listen(fd, 0); err != nil {
-			t.Fatal(err)
+			return err
 		}
 	}
 	fmt.Println("bound")
-	_, _ = io.Copy(io.Discard, os.Stdin) // until the test is over
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
 }
 
 // stranger holds the socket of a chain as a user of no rights.
@@ -54,7 +52,7 @@ func stranger(t *testing.T, chain string, listens bool) {
 		t.Fatal(err)
 	}
 	defer func() { _ = self.Close() }()
-	cmd := exec.Command(program, "-test.run=^TestTheStranger$")
+	cmd := exec.Command(program)
 	cmd.Dir, cmd.ExtraFiles = "/", []*os.File{self}
 	cmd.Env = []string{strangerEnv + "=@reconciler/" + chain, fmt.Sprintf("%s_LISTENS=%t", strangerEnv, listens)}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"reconciler/internal/testenv"
-
 	"golang.org/x/sys/unix"
+
+	"reconciler/internal/testenv"
 )
 
 func banOf(ip string) Record {

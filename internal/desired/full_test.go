@@ -11,9 +11,9 @@ import (
 	"syscall"
 	"testing"
 
-	"reconciler/internal/testenv"
-
 	"golang.org/x/sys/unix"
+
+	"reconciler/internal/testenv"
 )
 
 const insideEnv = "DESIRED_TEST_INSIDE"

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"reconciler/internal/testenv"
-
 	"golang.org/x/sys/unix"
+
+	"reconciler/internal/testenv"
 )
 
 const plantedBan = `{"op":"ban","ip":"192.0.2.66","time":0,"bantime":-1}` + "\n"

@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"reconciler/internal/testenv"
-
 	"golang.org/x/sys/unix"
+
+	"reconciler/internal/testenv"
 )
 
 // withServiceUser makes a uid that of the service for one test.
