@@ -140,6 +140,9 @@ func (l *Loop) Once(ctx context.Context, force bool) (plan.Report, error) {
 	if o.host != nil {
 		o.cycleHost(ctx)
 	}
+	for _, r := range o.failed {
+		o.problems = append(o.problems, r.err)
+	}
 	if lifted := l.board.forgettable(l.set.Lifted, l.targets()); len(lifted) > 0 && err == nil {
 		l.Store.Forget(lifted)
 	}
@@ -153,6 +156,7 @@ type once struct {
 	host     *hostActor
 	order    order
 	reports  []report
+	failed   []report // the latest failure of each target
 	problems []error
 }
 
@@ -161,10 +165,11 @@ func (o *once) publish() {
 	o.order = o.loop.board.publish(plan.Prepare(o.loop.set, o.loop.limits), o.loop.limits)
 }
 
+// took files a report. The host has two cycles; what fails in both is told once.
 func (o *once) took(r report) {
 	o.reports = append(o.reports, r)
-	if !o.loop.deleted(r) {
-		o.problems = append(o.problems, r.err)
+	if r.err != nil && !o.loop.deleted(r) {
+		o.failed = append(slices.DeleteFunc(o.failed, func(f report) bool { return f.target == r.target }), r)
 	}
 }
 

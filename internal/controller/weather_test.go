@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -9,10 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"reconciler/internal/apply"
 	"reconciler/internal/ec2sim"
 	"reconciler/internal/hostfake"
-	"reconciler/internal/observed"
 )
 
 // watchRules checks after every call what must hold at every moment: nothing
@@ -91,106 +88,6 @@ func TestEveryKindOfFaultAtEveryWriteEndsInTheSameState(t *testing.T) {
 	}
 }
 
-func TestALostResponseIsTriedAgainOnTheSameNumber(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.start()
-		w.pass(5 * time.Second)
-		w.sim.Inject(ec2sim.Fault{Kind: ec2sim.ResetAfter, Action: "CreateNetworkAclEntry"})
-		// The read after it is stale: the entry does not show yet.
-		w.sim.Inject(ec2sim.Fault{Kind: ec2sim.Stale, Action: "DescribeNetworkAcls", Writes: 1, Count: 3})
-		w.ban(time.Hour, "203.0.113.1")
-		w.pass(time.Minute)
-		if got := w.denies(w.acl); len(got) != 1 || got[1] != "203.0.113.1/32" {
-			t.Errorf("the ACL denies %v, want the one ban in rule 1", got)
-		}
-		for _, c := range w.sim.Writes() {
-			if n := c.Params.Get("RuleNumber"); n != "1" {
-				t.Errorf("%s was tried on rule %s, want rule 1 alone", c.Action, n)
-			}
-		}
-	})
-}
-
-func TestAThrottledAccountIsNotHammered(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.start()
-		w.pass(5 * time.Second)
-		w.sim.Inject(ec2sim.Fault{Kind: ec2sim.Throttle, Count: ec2sim.Always})
-		w.sim.ResetCalls()
-		for i := range 60 {
-			w.ban(time.Hour, fmt.Sprintf("203.0.113.%d", i+1))
-			w.pass(time.Second)
-		}
-		w.wantHost(true, "203.0.113.1", "203.0.113.60")
-		if n := len(w.sim.Calls()); n > 20 {
-			t.Errorf("in a minute of throttling EC2 was called %d times, want 20 at most", n)
-		}
-	})
-}
-
-func TestALowerQuotaIsLearnedKeptAndTriedAgainLater(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.sim.SetQuota(10)
-		w.start()
-		w.ban(24*time.Hour, addrs(30)...)
-		w.pass(10 * time.Second)
-		if got := len(w.denies(w.acl)); got != 8 {
-			t.Errorf("with a quota of 10 the ACL denies %d, want 8", got)
-		}
-		w.wantHost(true, addrs(30)...)
-		refused := func() (n int) {
-			for _, c := range w.sim.Calls() {
-				if c.Code == "NetworkAclEntryLimitExceeded" {
-					n++
-				}
-			}
-			return n
-		}
-		if n := refused(); n != 1 {
-			t.Errorf("the quota was run into %d times, want once", n)
-		}
-		w.end()
-		w.start() // it is remembered
-		w.pass(10 * time.Minute)
-		if n := refused(); n != 1 {
-			t.Errorf("after a restart the quota was run into %d times in all, want still once", n)
-		}
-		w.sim.SetQuota(20)
-		w.pass(20 * time.Minute)
-		if got := len(w.denies(w.acl)); got != 18 {
-			t.Errorf("after the quota was raised the ACL denies %d, want 18", got)
-		}
-	})
-}
-
-func TestAMissingPermissionIsNamedAndTheHostGoesOn(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.sim.Deny("CreateNetworkAclEntry")
-		w.start()
-		w.ban(time.Hour, "203.0.113.7", "203.0.113.8")
-		w.pass(5 * time.Second)
-		w.wantHost(true, "203.0.113.7", "203.0.113.8")
-		if !strings.Contains(w.said.String(), "ec2:CreateNetworkAclEntry") {
-			t.Errorf("the log does not name the missing permission:\n%s", w.said)
-		}
-		w.sim.Allow("CreateNetworkAclEntry")
-		w.pass(3 * time.Minute)
-		w.wantEdge(w.acl, "203.0.113.7/32", "203.0.113.8/32")
-	})
-}
-
-func TestAnUnknownACLIsAClearError(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.config.NACL = []string{"acl-0123456789abcdef0"}
-		w.ban(time.Hour, "203.0.113.7")
-		_, err := w.loop(true).Once(t.Context(), false)
-		if !errors.Is(err, observed.ErrACLNotFound) || !strings.Contains(err.Error(), "acl-0123456789abcdef0") {
-			t.Errorf("applying to an ACL that does not exist gives %v, want ErrACLNotFound with its name", err)
-		}
-		w.wantHost(true, "203.0.113.7")
-	})
-}
-
 // neverUnblocked checks after every write, to the host and to EC2, that no
 // address of the list is free again that was blocked before.
 func (w *world) neverUnblocked(list []string) {
@@ -258,32 +155,6 @@ func TestWhenAWideBanEndsWhatItCoveredStaysBlocked(t *testing.T) {
 				w.wantHost(false, "203.0.113.5")
 			})
 		})
-	}
-}
-
-func TestEveryErrorOfTheAPIHasExactlyOneMeaning(t *testing.T) {
-	meanings := []error{
-		apply.ErrConflict, apply.ErrQuota, apply.ErrThrottled, apply.ErrDenied, apply.ErrMalformed,
-		apply.ErrDoubtful, observed.ErrACLNotFound,
-	}
-	for code, want := range map[string]error{
-		"NetworkAclEntryAlreadyExists": apply.ErrConflict, "InvalidNetworkAclEntry.NotFound": apply.ErrConflict,
-		"NetworkAclEntryLimitExceeded": apply.ErrQuota, "InvalidNetworkAclID.NotFound": observed.ErrACLNotFound,
-		"RequestLimitExceeded": apply.ErrThrottled, "EC2ThrottledException": apply.ErrThrottled,
-		"UnauthorizedOperation": apply.ErrDenied, "AuthFailure": apply.ErrDenied,
-		"InvalidParameterValue": apply.ErrMalformed, "InvalidParameterCombination": apply.ErrMalformed,
-		"MissingParameter": apply.ErrMalformed, "InternalError": apply.ErrDoubtful, "SomethingNew": apply.ErrDoubtful,
-	} {
-		sim := ec2sim.New(ec2sim.Options{})
-		id := sim.Bastion()
-		sim.Inject(ec2sim.Fault{Kind: ec2sim.FailBefore, Code: code})
-		_, err := observed.ReadACL(t.Context(), sim.LocalClient(), id, time.Now())
-		err = apply.Explain(err, "ec2:DescribeNetworkAcls")
-		for _, m := range meanings {
-			if got, should := errors.Is(err, m), errors.Is(want, m); got != should {
-				t.Errorf("%s means %q: %t, want %t", code, m, got, should)
-			}
-		}
 	}
 }
 
