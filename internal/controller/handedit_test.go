@@ -2,6 +2,7 @@ package controller
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,10 +66,11 @@ func TestAStaleReadAfterOurOwnWriteIsNoDrift(t *testing.T) {
 }
 
 // staleReadsChangeNothing lets time go by in which every read misses our last
-// write. A resync has to lie in it, at which the actor reads and the discovery.
+// write: nothing is written for it, and nothing told. A resync has to lie in it,
+// at which the actor reads and the discovery.
 func (w *world) staleReadsChangeNothing(d time.Duration) {
 	w.t.Helper()
-	writes, reads := w.writes(), w.sim.Count("DescribeNetworkAcls")
+	writes, reads, said := w.writes(), w.sim.Count("DescribeNetworkAcls"), w.said.String()
 	w.sim.Inject(ec2sim.Fault{Kind: ec2sim.Stale, Action: "DescribeNetworkAcls", Writes: 1, Count: ec2sim.Always})
 	w.pass(d)
 	if got := w.sim.Count("DescribeNetworkAcls") - reads; got < 2 {
@@ -76,5 +78,8 @@ func (w *world) staleReadsChangeNothing(d time.Duration) {
 	}
 	if w.writes() != writes {
 		w.t.Errorf("stale reads made %d writes, want none", w.writes()-writes)
+	}
+	if news := strings.TrimPrefix(w.said.String(), said); news != "" {
+		w.t.Errorf("stale reads were told as news, want nothing said:\n%s", news)
 	}
 }
