@@ -120,7 +120,7 @@ func (e *examination) known(jails []string) {
 		e.unknown(jail, theirs, have, &kept)
 	}
 	if total == kept {
-		e.ok("fail2ban bans", "all %d bans of fail2ban are known here", total)
+		e.ok("fail2ban bans", "%d of %d bans of fail2ban are known here", kept, total)
 	}
 }
 

@@ -111,9 +111,9 @@ func (e *examination) bans() {
 	case nowhere > 0:
 		e.fail("bans", "reconciler status", "%d of %d bans are enforced nowhere", nowhere, active)
 	case err != nil:
-		e.warn("bans", "reconciler status", "all %d bans are enforced where it could be seen; not seen: %v", active, err)
+		e.warn("bans", "reconciler status", "%d of %d bans are enforced where it could be seen; not seen: %v", active, active, err)
 	default:
-		e.ok("bans", "all %d bans are enforced", active)
+		e.ok("bans", "%d of %d bans are enforced", active, active)
 	}
 	for _, w := range s.Warnings {
 		if strings.Contains(w, "withheld") || strings.HasPrefix(w, "paused") {
