@@ -33,13 +33,14 @@ test: test-deps ## run all tests with the race detector; installs what they need
 test-deps: ## install the programs that tests drive; says what is left out
 	sh scripts/deps.sh
 
-# The other packages below test/ need no tag, and "make test" runs them.
-e2e: ## run the end-to-end tests of the built program
-	$(GO) test -race -shuffle=on -count=1 -p 1 -timeout 40m -tags e2e \
+# The other packages below test/ need no tag, and "make test" runs them. Each
+# package has namespaces of its own, and the bastion mostly waits: two at a time.
+e2e: test-deps ## run the end-to-end tests of the built program (as root, a quarter of an hour)
+	$(GO) test -race -shuffle=on -count=1 -p 2 -timeout 40m -tags e2e \
 		$$(grep -rl '^//go:build e2e$$' test --include='*_test.go' | xargs -n 1 dirname | sort -u | sed 's|^|./|')
 
-bastion: test-deps ## boot a whole bastion in a container, attack it and break it (as root, a quarter of an hour)
-	CI=true $(GO) test -race -count=1 -timeout 40m -tags e2e,bastion -v ./test/bastion
+bastion: test-deps ## boot the whole bastion of make e2e alone, and tell each check
+	CI=true $(GO) test -race -count=1 -timeout 40m -tags e2e -v ./test/bastion
 
 lint: ## check format, vet, golangci-lint and staticcheck
 	GO="$(GO)" GOLANGCI_LINT=$(GOLANGCI_LINT) STATICCHECK=$(STATICCHECK) TOOLS="$(TOOLS)" sh scripts/lint.sh $(PKG)
@@ -60,11 +61,10 @@ soak: ## live thirty simulated busy days, then try CASES random cases
 mutants: ## break the code on purpose in many ways; every break must be caught
 	$(GO) run ./test/mutants
 
-# End-to-end tests share the machine's firewall, so packages take turns.
 flake: test-deps ## run all tests RUNS times, shuffled anew, with the race detector; TAGS=e2e: those too
 	@for run in $$(seq $(RUNS)); do \
 		echo "flake: run $$run of $(RUNS)"; \
-		$(GO) test -race -shuffle=on -count=1 -timeout 40m $(if $(TAGS),-p 1 -tags $(TAGS)) $(PKG) || exit 1; \
+		$(GO) test -race -shuffle=on -count=1 -timeout 40m $(if $(TAGS),-p 2 -tags $(TAGS)) $(PKG) || exit 1; \
 	done
 	@echo "flake: $(RUNS) runs, none failed"
 

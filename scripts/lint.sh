@@ -24,7 +24,7 @@ install golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint "${
 install staticcheck honnef.co/go/tools/cmd/staticcheck "${STATICCHECK:?set it, or run: make lint}"
 
 "$go" vet "$@"
-"$go" vet -tags e2e,bastion "$@"
+"$go" vet -tags e2e "$@"
 for pattern in "$@"; do
 	"$tools/golangci-lint" fmt --diff "${pattern%/...}"
 done

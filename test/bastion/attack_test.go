@@ -1,10 +1,11 @@
-//go:build bastion
+//go:build e2e
 
 package bastion
 
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -27,6 +28,7 @@ const (
 	sshdJail = `cp /usr/share/doc/reconciler/examples/reconciler-sshd.conf /etc/fail2ban/jail.d/
 printf '[sshd]\nmaxretry = 3\n' >/etc/fail2ban/jail.d/zz-strict.conf
 `
+	// The %d is appBan, in seconds.
 	appJails = `
 [app]
 enabled = true
@@ -34,7 +36,7 @@ filter = app
 logpath = /var/log/app.log
 backend = polling
 maxretry = 2
-bantime = 20
+bantime = %d
 bantime.increment = true
 action = reconciler
 
@@ -67,7 +69,7 @@ func (s *site) anInstallation(t *testing.T) {
 	g.must(t, "dpkg -i /root/old.deb")
 	g.write("/etc/reconciler/config.yaml", config)
 	g.must(t, "systemctl reload reconciler\n"+sshdJail)
-	g.write("/etc/fail2ban/jail.d/app.conf", appJails)
+	g.write("/etc/fail2ban/jail.d/app.conf", fmt.Sprintf(appJails, int(appBan.Seconds())))
 	g.write("/etc/fail2ban/filter.d/app.conf", appFilter)
 	g.write("/etc/fail2ban/action.d/slow.py", slowAction)
 	g.must(t, "touch /var/log/app.log /var/log/crowd.log\nsystemctl restart fail2ban")

@@ -1,4 +1,4 @@
-//go:build bastion
+//go:build e2e
 
 package bastion
 

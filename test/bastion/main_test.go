@@ -1,4 +1,4 @@
-//go:build bastion
+//go:build e2e
 
 // Package bastion boots a Debian with systemd, sshd and fail2ban in a container,
 // installs the package there, has it attacked, and breaks what can be broken,
