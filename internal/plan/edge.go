@@ -55,16 +55,21 @@ func (e *edge) has(b desired.Ban) bool {
 	return true
 }
 
-// enforcesUntilEnd says that an effective entry that is there for certain and
-// is to stay in its slot blocks the ban and ends no earlier, so that nobody has
-// to step in for it.
+// enforcesUntilEnd says that an entry that remains blocks the ban and ends no
+// earlier, so that nobody has to step in for it.
 func (p *aclPlanner) enforcesUntilEnd(b desired.Ban) bool {
-	for _, h := range p.ours {
-		if h.wanted && !h.stale && p.limits.Window.Contains(h.Number) && !p.doubtful(h.Number) && h.Shape.Contains(p.limits.Shape) && observed.Contains(h.Prefix, b.Prefix) &&
-			!desired.EndsBefore(h.ban.Until, b.Until) {
+	for i := range p.ours {
+		h := &p.ours[i]
+		if observed.Contains(h.Prefix, b.Prefix) && !desired.EndsBefore(h.ban.Until, b.Until) && p.remains(h) {
 			return true
 		}
 	}
 	_, ok := p.foreignCover(b.Prefix)
 	return ok
+}
+
+// remains says that the entry is effective, there for certain, and to stay in
+// its slot.
+func (p *aclPlanner) remains(h *held) bool {
+	return h.wanted && !h.stale && p.limits.Window.Contains(h.Number) && !p.doubtful(h.Number) && h.Shape.Contains(p.limits.Shape)
 }

@@ -1,9 +1,12 @@
 package plan
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/gaissmai/bart"
 
 	"reconciler/internal/observed"
 )
@@ -50,16 +53,25 @@ func Summarise(w *Want, have observed.State, limits Limits, now time.Time) Summa
 	return s
 }
 
-// hostBlocks is hostHolds for all bans in turn. Where no entry is wide, as is
-// common, each answer is one look-up.
+// hostBlocks is hostHolds for bans that are asked for in their order: one walk
+// along both sorted lists, and a look at the wide entries, which are few.
 func hostBlocks(host *observed.Host, limits Limits, now time.Time) func(netip.Prefix) bool {
-	wide := func(e observed.HostEntry) bool { return !e.Prefix.IsSingleIP() }
-	if !holdsAnything(host, limits) || slices.ContainsFunc(host.Entries, wide) {
-		return hostHolds(host, limits, now)
+	if !holdsAnything(host, limits) {
+		return func(netip.Prefix) bool { return false }
 	}
+	var wide bart.Lite
+	for _, e := range host.Entries {
+		if !e.Prefix.IsSingleIP() && lives(e, now) {
+			wide.Insert(e.Prefix)
+		}
+	}
+	entries := host.Entries
 	return func(p netip.Prefix) bool {
-		i, ok := searchHost(host.Entries, p)
-		return ok && lives(host.Entries[i], now)
+		for len(entries) > 0 && entries[0].Prefix.Compare(p) < 0 {
+			entries = entries[1:]
+		}
+		exact := len(entries) > 0 && entries[0].Prefix == p && lives(entries[0], now)
+		return exact || wide.LookupPrefix(p)
 	}
 }
 
@@ -117,26 +129,25 @@ func (p *aclPlanner) capacity(f observed.Family) (n int, blocked bool) {
 			taken[h.Number] = true
 		}
 	}
+	first, last := p.limits.Window.First, min(p.limits.Window.Last, p.allowsAll(f))
 	numbers := 0
-	for i := p.limits.Window.First; i <= p.limits.Window.Last; i++ {
-		if p.overrulesAll(i, f) {
-			break
-		}
+	for i := first; i <= last; i++ {
 		if !taken[i] {
 			numbers++
 		}
 	}
-	return max(0, min(room, numbers)), p.overrulesAll(p.limits.Window.First, f)
+	return max(0, min(room, numbers)), last < first
 }
 
-// overrulesAll says that an allow of everything stands before number n.
-func (p *aclPlanner) overrulesAll(n int, f observed.Family) bool {
+// allowsAll gives the lowest number that allows everything: a deny behind it is
+// overruled.
+func (p *aclPlanner) allowsAll(f observed.Family) int {
 	for _, e := range p.acl.Entries {
-		if e.Number < n && e.Allow && observed.FamilyOf(e.Prefix) == f && e.Prefix.Bits() == 0 && e.Shape.Overlaps(p.limits.Shape) {
-			return true
+		if e.Allow && observed.FamilyOf(e.Prefix) == f && e.Prefix.Bits() == 0 && e.Shape.Overlaps(p.limits.Shape) {
+			return e.Number
 		}
 	}
-	return false
+	return math.MaxInt
 }
 
 // Owners says whose each entry of an ACL is, in their order.
