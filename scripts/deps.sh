@@ -112,10 +112,10 @@ install_all() {
 		;;
 	esac
 	if command -v apt-get >/dev/null 2>&1; then
-		quietly env DEBIAN_FRONTEND=noninteractive apt-get -qq update || return 1
+		quietly env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 update || return 1
 		for name in "$@"; do
 			quietly env DEBIAN_FRONTEND=noninteractive \
-				apt-get -qq -y --no-install-recommends install "$(package_of apt "$name")" || true
+				apt-get -qq -y -o Acquire::Retries=3 --no-install-recommends install "$(package_of apt "$name")" || true
 		done
 	elif command -v dnf >/dev/null 2>&1; then
 		for name in "$@"; do

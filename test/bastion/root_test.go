@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -59,8 +60,20 @@ func cachedRoot() (string, error) {
 	if _, err := os.Stat(root); err == nil {
 		return root, nil
 	}
-	return root, bootstrap(root)
+	for range attempts {
+		if err = bootstrap(root); err == nil {
+			return root, nil
+		}
+		time.Sleep(pause)
+	}
+	return "", err
 }
+
+// A mirror may fail for a moment.
+const (
+	attempts = 3
+	pause    = 10 * time.Second
+)
 
 // bootstrap builds the root beside its place, so that one that was cut off is
 // never taken for a whole one.
