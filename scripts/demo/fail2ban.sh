@@ -51,7 +51,7 @@ start_bans() {
 	recorded=$(grep -c '"op":"ban"' "$dir/state/bans.jsonl" 2>/dev/null)
 	fail2ban-server -c "$dir/fail2ban" -s "$dir/f2b.sock" -p "$dir/f2b.pid" -x -f start >"$dir/f2b.out" 2>&1 &
 	bans_pid=$!
-	wait_for 20 all_recorded "$1" $((${recorded:-0} + $1))
+	wait_for all_recorded "$1" $((${recorded:-0} + $1))
 }
 
 stop_bans() { client stop && wait "$bans_pid"; }

@@ -56,12 +56,14 @@ seconds() {
 	printf '%d.%02d\n' $((gone / 100)) $((gone % 100))
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds. $took is how long
-# that was.
+# patience is how many seconds something may take that must come. It bounds a
+# failure and measures nothing: the machine may be slow.
+patience=60
+
+# wait_for COMMAND...: until the command succeeds. $took is how long that was.
 wait_for() {
 	wait_start=$(ticks)
-	wait_end=$((wait_start + $1 * 100))
-	shift
+	wait_end=$((wait_start + patience * 100))
 	until "$@" >/dev/null 2>&1; do
 		if [ "$(ticks)" -ge "$wait_end" ]; then
 			took=$(seconds "$wait_start")

@@ -24,7 +24,7 @@ not_on_host() { list=$(on "$1" ipset save f2b-reconciler-v4) && ! echo "$list" |
 raise_second() {
 	unshare --net sleep 600 &
 	second=$!
-	wait_for 5 apart "$second" &&
+	wait_for apart "$second" &&
 		ip link add shared0 type veth peer name shared1 netns "$second" &&
 		ip address add $here4/30 dev shared0 && ip link set shared0 up &&
 		nsenter --target "$second" --net ip address add $there4/30 dev shared1 &&
@@ -48,7 +48,7 @@ raise_gateway() {
 
 start_on() { # HOST
 	(as=exec && on "$1" "$reconciler" run >"$dir/run-$1.log" 2>&1) &
-	wait_for 10 grep -q 'enforced: health=ok' "$dir/run-$1.log"
+	wait_for grep -q 'enforced: health=ok' "$dir/run-$1.log"
 }
 
 share_bans() {
@@ -57,22 +57,22 @@ share_bans() {
 	start_on a && daemon_a=$! || return 1
 	start_on b && daemon_b=$! || return 1
 	on a "$reconciler" ban --jail sshd -- 203.0.113.5
-	wait_for 10 on_host b 203.0.113.5
+	wait_for on_host b 203.0.113.5
 	check "a ban on bastion a is in the kernel of bastion b after $took s (it looks every second here)" on_host b 203.0.113.5
 
 	ip link set shared0 down
 	start=$(ticks)
 	on a "$reconciler" ban --jail sshd -- 203.0.113.6
 	asked=$(seconds "$start")
-	wait_for 10 on_host a 203.0.113.6
+	wait_for on_host a 203.0.113.6
 	check "a is cut off from S3: a ban takes $asked s and is in its kernel after $took s" on_host a 203.0.113.6
 	check "b does not hear of it, and keeps what it knows" on_host b 203.0.113.5
 	ip link set shared0 up
-	wait_for 20 on_host b 203.0.113.6
+	wait_for on_host b 203.0.113.6
 	check "the line is mended: b has it after $took s" on_host b 203.0.113.6
 
 	on b "$reconciler" unban 203.0.113.5
-	wait_for 10 not_on_host a 203.0.113.5
+	wait_for not_on_host a 203.0.113.5
 	check "an unban on b lifts the ban of a, after $took s" not_on_host a 203.0.113.5
 	on a "$reconciler" status 2>&1 | sed -n "s|^s3://|    s3://|p"
 	on a "$reconciler" teardown >"$dir/shown" 2>&1

@@ -16,7 +16,7 @@ raise_network() {
 	mount -t tmpfs tmpfs /run && ip link set lo up || return 1
 	unshare --net sleep 600 &
 	world=$!
-	wait_for 5 apart "$world" &&
+	wait_for apart "$world" &&
 		ip link add bastion0 type veth peer name world0 netns "$world" &&
 		ip address add $bastion4/24 dev bastion0 &&
 		ip address add $bastion6/64 dev bastion0 nodad &&
@@ -34,7 +34,7 @@ raise_network() {
 		esac
 	done
 	"$stagehand" listen "$bastion4:22" "[$bastion6]:22" >"$dir/listening" &
-	wait_for 5 grep -q ready "$dir/listening"
+	wait_for grep -q ready "$dir/listening"
 }
 
 # knock FROM: a TCP connect to the bastion's port 22 from that address.
@@ -50,14 +50,14 @@ is_refused() { knock "$1" 2>&1 | grep -q 'connection refused'; }
 # raise_endpoint starts the sandbox, and before it a witness of every call.
 raise_endpoint() {
 	"$reconciler" sandbox --listen 127.0.0.1:0 --quota 20 --state-file "$dir/account.json" >"$dir/aws" 2>"$dir/sandbox.log" &
-	wait_for 5 grep -q AWS_SECRET_ACCESS_KEY "$dir/aws" || return 1
+	wait_for grep -q AWS_SECRET_ACCESS_KEY "$dir/aws" || return 1
 	# shellcheck disable=SC1091 # it is made at run time
 	. "$dir/aws"
 	acl=$(sed -n 's/^# .*\(acl-[0-9a-f]*\)$/\1/p' "$dir/aws")
 	: >"$dir/calls"
 	"$stagehand" witness "$AWS_ENDPOINT_URL" "$dir/calls" >"$dir/witness" &
 	colleague=$AWS_ENDPOINT_URL
-	wait_for 5 grep -q http "$dir/witness" || return 1
+	wait_for grep -q http "$dir/witness" || return 1
 	AWS_ENDPOINT_URL=$(cat "$dir/witness")
 	export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_ENDPOINT_URL
 }
@@ -76,5 +76,5 @@ configure() {
 start_daemon() {
 	"$reconciler" run >"$dir/run.log" 2>&1 &
 	daemon=$!
-	wait_for 10 grep -q 'enforced: health=ok .*acl-' "$dir/run.log"
+	wait_for grep -q 'enforced: health=ok .*acl-' "$dir/run.log"
 }
