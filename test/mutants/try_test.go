@@ -50,3 +50,21 @@ func TestVerdicts(t *testing.T) {
 		})
 	}
 }
+
+// A patch that the code has moved away from breaks nothing any more.
+func TestEveryPatchApplies(t *testing.T) {
+	const top = "../.."
+	mutants, err := load("patches", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := copyModule(top, dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mutants {
+		if out, err := command(t.Context(), dir, "git", "apply", "--check", "-p1", m.path); err != nil {
+			t.Errorf("%s does not apply, so mend it: %s", m.name, last(out, err))
+		}
+	}
+}
