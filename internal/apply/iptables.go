@@ -115,7 +115,7 @@ func (s ruleStore) foldOne(c *ruleChain, chains []*ruleChain, change plan.Change
 
 func (s ruleStore) rewrite(ctx context.Context, c *ruleChain, repair bool) error {
 	var rules []string
-	for _, prefix := range slices.SortedFunc(maps.Keys(c.bans), netip.Prefix.Compare) {
+	for _, prefix := range slices.SortedFunc(maps.Keys(c.bans), observed.Compare) {
 		rules = append(rules, s.spec.EntryRule(observed.HostEntry{Prefix: prefix, Until: c.bans[prefix]}))
 	}
 	if repair {

@@ -152,7 +152,7 @@ func hostLost(last *observed.Host, read observed.Host, now time.Time) []netip.Pr
 	var out []netip.Prefix
 	entries := read.Entries
 	for _, was := range last.Entries {
-		for len(entries) > 0 && entries[0].Prefix.Compare(was.Prefix) < 0 {
+		for len(entries) > 0 && observed.Compare(entries[0].Prefix, was.Prefix) < 0 {
 			entries = entries[1:]
 		}
 		there := len(entries) > 0 && entries[0].Prefix == was.Prefix

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"reconciler/internal/observed"
 )
 
 // What a fold keeps of the past at most. Claims are not bounded: they are what
@@ -100,7 +102,7 @@ func (f *Fold) boundTombs() {
 		}
 	}
 	slices.SortFunc(all, func(a, b grave) int {
-		return cmp.Or(a.keep.Compare(b.keep), a.prefix.Compare(b.prefix), a.pair.compare(b.pair.pairKey))
+		return cmp.Or(a.keep.Compare(b.keep), observed.Compare(a.prefix, b.prefix), a.pair.compare(b.pair.pairKey))
 	})
 	for _, g := range all[:len(all)-maxTombs*7/8] {
 		f.dropTomb(g.pair, g.prefix)
@@ -159,7 +161,7 @@ func (f *Fold) sorted() []*claim {
 }
 
 func compareClaims(a, b *claim) int {
-	return cmp.Or(a.prefix.Compare(b.prefix), a.pair.compare(b.pair.pairKey))
+	return cmp.Or(observed.Compare(a.prefix, b.prefix), a.pair.compare(b.pair.pairKey))
 }
 
 // merge joins two sorted lists, without the claims that are gone.

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"time"
+
+	"reconciler/internal/observed"
 )
 
 // export gives the state of the fold piece by piece, always in the same order.
@@ -27,7 +28,7 @@ func (f *Fold) export(put func(*entry)) {
 		}
 		put(&e)
 	}
-	for _, prefix := range slices.SortedFunc(maps.Keys(f.lifted), netip.Prefix.Compare) {
+	for _, prefix := range slices.SortedFunc(maps.Keys(f.lifted), observed.Compare) {
 		l := f.lifted[prefix]
 		put(&entry{kind: kindLifted, prefix: prefix, text: string(l.reason), at: l.at})
 	}
@@ -47,7 +48,7 @@ func exportPairs(kind string, pairs map[pairKey]*pair, put func(*entry)) {
 			kind: kind, host: p.host, jail: p.jail, at: p.flushed, last: p.last, until: p.made,
 			flush: p.pending.at, deadline: p.pending.deadline, marked: p.pending.banned,
 		})
-		for _, prefix := range slices.SortedFunc(maps.Keys(p.tombs), netip.Prefix.Compare) {
+		for _, prefix := range slices.SortedFunc(maps.Keys(p.tombs), observed.Compare) {
 			t := p.tombs[prefix]
 			put(&entry{
 				kind: kindTomb, prefix: prefix, host: p.host, jail: p.jail,

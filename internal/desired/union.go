@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"reconciler/internal/observed"
 )
 
 // Claim is the wish of one jail on one host, as status shows it.
@@ -121,14 +123,26 @@ func latest(l lifting, prefix netip.Prefix, folds []*Fold) bool {
 }
 
 func (s *Set) find(prefix netip.Prefix) (int, bool) {
-	return slices.BinarySearchFunc(s.Bans, prefix, func(b Ban, p netip.Prefix) int { return b.Prefix.Compare(p) })
+	return slices.BinarySearchFunc(s.Bans, prefix, func(b Ban, p netip.Prefix) int { return observed.Compare(b.Prefix, p) })
+}
+
+// lengths says which prefix lengths, in bits, the bans have.
+func (s *Set) lengths() (has [129]bool) {
+	for _, b := range s.Bans {
+		has[b.Prefix.Bits()] = true
+	}
+	return has
 }
 
 // gatherNotes warns of each unban that a wider ban, older than it, outlives.
 func (s *Set) gatherNotes(now time.Time, folds []*Fold) {
+	lengths := s.lengths()
 	for _, f := range folds {
 		for _, n := range f.notes {
-			for bits := 1; bits < n.prefix.Bits(); bits++ {
+			for bits := range n.prefix.Bits() {
+				if !lengths[bits] {
+					continue
+				}
 				wider := netip.PrefixFrom(n.prefix.Addr(), bits).Masked()
 				if _, wanted := s.find(wider); wanted && olderClaim(now, folds, wider, n.at) {
 					s.Warnings = append(s.Warnings, fmt.Sprintf(

@@ -68,8 +68,10 @@ func (fw *Firewall) parseEntry(s *set, words []string) (l entryLine, complaint s
 
 // expire drops what is over, as the kernel does.
 func (s *set) expire(now time.Time) {
-	maps.DeleteFunc(s.entries, func(_ netip.Prefix, e entry) bool { return !e.until.IsZero() && !now.Before(e.until) })
+	maps.DeleteFunc(s.entries, func(_ netip.Prefix, e entry) bool { return e.over(now) })
 }
+
+func (e entry) over(now time.Time) bool { return !e.until.IsZero() && !now.Before(e.until) }
 
 func (fw *Firewall) saveSet(name string) (out, complaint string) {
 	s := fw.sets[name]

@@ -101,9 +101,8 @@ func (fw *Firewall) inSet(name string, source netip.Addr) bool {
 	if s == nil {
 		return false
 	}
-	s.expire(fw.now())
 	for bits := source.BitLen(); bits > 0; bits-- {
-		if e, there := s.entries[netip.PrefixFrom(source, bits).Masked()]; there {
+		if e, there := s.entries[netip.PrefixFrom(source, bits).Masked()]; there && !e.over(fw.now()) {
 			return !e.nomatch
 		}
 	}

@@ -68,14 +68,14 @@ func ParseIPSet(out []byte, name string, now time.Time) IPSet {
 		}
 	}
 	set.Entries = sortEntries(set.Entries)
-	slices.SortFunc(set.Exempt, netip.Prefix.Compare)
+	slices.SortFunc(set.Exempt, Compare)
 	return set
 }
 
 // sortEntries sorts by prefix and keeps of each prefix the latest end.
 func sortEntries(entries []HostEntry) []HostEntry {
 	slices.SortFunc(entries, func(a, b HostEntry) int {
-		if order := a.Prefix.Compare(b.Prefix); order != 0 {
+		if order := Compare(a.Prefix, b.Prefix); order != 0 {
 			return order
 		}
 		return compareEnds(b.Until, a.Until)

@@ -22,7 +22,7 @@ type HostEntry struct {
 
 // Host is the firewall of this machine as far as it is ours.
 type Host struct {
-	Entries   []HostEntry    // sorted by prefix (netip.Prefix.Compare), no prefix twice
+	Entries   []HostEntry    // sorted by prefix (Compare), no prefix twice
 	Defects   []string       // what is missing or wrong in chain, set and jump, in words; a repair mends all of them
 	Overruled []string       // each jump that an earlier accept overrules, in words; the host does not enforce then
 	Present   bool           // some part of ours (chain, set or jump) is there

@@ -54,6 +54,6 @@ func ReadOffline(r io.Reader, now time.Time) (State, error) {
 		}
 		s.Host.Entries = append(s.Host.Entries, entry)
 	}
-	slices.SortFunc(s.Host.Entries, func(a, b HostEntry) int { return a.Prefix.Compare(b.Prefix) })
+	slices.SortFunc(s.Host.Entries, func(a, b HostEntry) int { return Compare(a.Prefix, b.Prefix) })
 	return s, nil
 }

@@ -147,3 +147,21 @@ func TestContainmentStaysInAFamily(t *testing.T) {
 		}
 	}
 }
+
+func TestTheOrderOfPrefixesIsThatOfTheLibrary(t *testing.T) {
+	var all []netip.Prefix
+	for _, text := range []string{
+		"0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/24", "10.0.0.0/32", "10.0.0.1/32", "203.0.113.0/24", "255.255.255.255/32",
+		"::/0", "::/1", "2001:db8::/32", "2001:db8::/64", "2001:db8::1/128", "ffff::/16",
+	} {
+		all = append(all, netip.MustParsePrefix(text))
+	}
+	all = append(all, netip.Prefix{})
+	for _, a := range all {
+		for _, b := range all {
+			if got, want := Compare(a, b), a.Compare(b); got != want {
+				t.Errorf("comparing %s and %s gives %d, and %d in the library", a, b, got, want)
+			}
+		}
+	}
+}

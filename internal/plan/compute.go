@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -110,7 +109,7 @@ func warnings(w *Want, have observed.State, sum Summary, limits Limits) []string
 	}
 	for _, acl := range have.ACLs {
 		out = append(out, aclWarnings(acl.ID, sum.NACL[acl.ID])...)
-		for _, prefix := range slices.SortedFunc(maps.Keys(acl.Refused), netip.Prefix.Compare) {
+		for _, prefix := range slices.SortedFunc(maps.Keys(acl.Refused), observed.Compare) {
 			out = append(out, fmt.Sprintf("%s refuses %s: %s; the host alone enforces it", acl.ID, prefix, acl.Refused[prefix]))
 		}
 	}

@@ -3,21 +3,27 @@ package plan
 import (
 	"time"
 
+	"github.com/gaissmai/bart"
+
 	"reconciler/internal/desired"
 	"reconciler/internal/observed"
 )
 
 // edge knows which bans every ACL enforces at this moment.
 type edge struct {
-	want *Want
-	acls []*aclPlanner
-	now  time.Time
+	acls []edgeACL
+}
+
+// edgeACL is one ACL at this moment.
+type edgeACL struct {
+	*aclPlanner
+	stays *bart.Table[time.Time] // our entries that remain, with their bans' ends
 }
 
 // newEdge gives an edge that has nothing unless the mode is overflow, there is
 // an ACL, and all of them could be read.
 func newEdge(want *Want, acls []observed.ACL, limits Limits, now time.Time) *edge {
-	e := &edge{want: want, now: now}
+	e := &edge{}
 	if limits.HostMode != HostOverflow || len(limits.ACLs) == 0 {
 		return e
 	}
@@ -28,9 +34,9 @@ func newEdge(want *Want, acls []observed.ACL, limits Limits, now time.Time) *edg
 	for _, id := range limits.ACLs {
 		a, ok := pictures[id]
 		if !ok {
-			return &edge{want: want, now: now}
+			return &edge{}
 		}
-		e.acls = append(e.acls, judged(want, a, limits, now))
+		e.acls = append(e.acls, newEdgeACL(judged(want, a, limits, now)))
 	}
 	return e
 }
@@ -47,24 +53,35 @@ func (e *edge) has(b desired.Ban) bool {
 	if len(e.acls) == 0 {
 		return false
 	}
-	for _, p := range e.acls {
-		if !p.enforcesUntilEnd(b) {
+	for _, a := range e.acls {
+		if !a.enforcesUntilEnd(b) {
 			return false
 		}
 	}
 	return true
 }
 
-// enforcesUntilEnd says that an entry that remains blocks the ban and ends no
-// earlier, so that nobody has to step in for it.
-func (p *aclPlanner) enforcesUntilEnd(b desired.Ban) bool {
+// newEdgeACL indexes what remains of an ACL that was judged.
+func newEdgeACL(p *aclPlanner) edgeACL {
+	a := edgeACL{p, new(bart.Table[time.Time])}
 	for i := range p.ours {
 		h := &p.ours[i]
-		if observed.Contains(h.Prefix, b.Prefix) && !desired.EndsBefore(h.ban.Until, b.Until) && p.remains(h) {
+		if p.remains(h) {
+			a.stays.Insert(h.Prefix, h.ban.Until)
+		}
+	}
+	return a
+}
+
+// enforcesUntilEnd says that an entry that remains blocks the ban and ends no
+// earlier, so that nobody has to step in for it.
+func (a edgeACL) enforcesUntilEnd(b desired.Ban) bool {
+	for _, end := range a.stays.Supernets(b.Prefix) {
+		if !desired.EndsBefore(end, b.Until) {
 			return true
 		}
 	}
-	_, ok := p.foreignCover(b.Prefix)
+	_, ok := a.foreignCover(b.Prefix)
 	return ok
 }
 

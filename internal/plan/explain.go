@@ -59,7 +59,7 @@ func (at Whereabouts) edges(p netip.Prefix) []string {
 			lines = append(lines, acl.strange(e))
 			continue
 		}
-		if len(bans) > 0 && !slices.ContainsFunc(bans, acl.enforcesUntilEnd) {
+		if len(bans) > 0 && !slices.ContainsFunc(bans, newEdgeACL(acl).enforcesUntilEnd) {
 			lines = append(lines, acl.absence(bans[len(bans)-1]))
 		}
 	}

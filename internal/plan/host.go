@@ -112,7 +112,7 @@ func (p *hostPlanner) foremost(bans []desired.Ban) []desired.Ban {
 		return rank(a, b)
 	})
 	bans = bans[:p.limits.HostCap]
-	slices.SortFunc(bans, func(a, b desired.Ban) int { return a.Prefix.Compare(b.Prefix) })
+	slices.SortFunc(bans, func(a, b desired.Ban) int { return observed.Compare(a.Prefix, b.Prefix) })
 	return bans
 }
 
@@ -140,12 +140,12 @@ func compareHeads(bans []desired.Ban, entries []observed.HostEntry) int {
 	if len(entries) == 0 {
 		return -1
 	}
-	return bans[0].Prefix.Compare(entries[0].Prefix)
+	return observed.Compare(bans[0].Prefix, entries[0].Prefix)
 }
 
 func (p *hostPlanner) add(b desired.Ban) {
 	why := "new ban"
-	if _, lost := slices.BinarySearchFunc(p.host.Lost, b.Prefix, netip.Prefix.Compare); lost {
+	if _, lost := slices.BinarySearchFunc(p.host.Lost, b.Prefix, observed.Compare); lost {
 		why = "drift: its entry was gone"
 	}
 	p.adds = append(p.adds, hostChange(Add, b, why))

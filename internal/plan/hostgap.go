@@ -69,5 +69,5 @@ func supernets(p netip.Prefix) iter.Seq[netip.Prefix] {
 }
 
 func searchHost(entries []observed.HostEntry, p netip.Prefix) (int, bool) {
-	return slices.BinarySearchFunc(entries, p, func(e observed.HostEntry, p netip.Prefix) int { return e.Prefix.Compare(p) })
+	return slices.BinarySearchFunc(entries, p, func(e observed.HostEntry, p netip.Prefix) int { return observed.Compare(e.Prefix, p) })
 }

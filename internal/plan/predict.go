@@ -52,7 +52,7 @@ func HostAfter(host observed.Host, changes []Change, now time.Time) observed.Hos
 	if len(set) == 0 && len(gone) == 0 {
 		return host
 	}
-	added := slices.SortedFunc(maps.Values(set), func(a, b observed.HostEntry) int { return a.Prefix.Compare(b.Prefix) })
+	added := slices.SortedFunc(maps.Values(set), func(a, b observed.HostEntry) int { return observed.Compare(a.Prefix, b.Prefix) })
 	host.Entries = merge(host.Entries, added, gone)
 	host.Present = true
 	return host
@@ -62,7 +62,7 @@ func HostAfter(host observed.Host, changes []Change, now time.Time) observed.Hos
 func merge(old, added []observed.HostEntry, gone map[netip.Prefix]bool) []observed.HostEntry {
 	out := make([]observed.HostEntry, 0, len(old)+len(added))
 	for _, e := range old {
-		for len(added) > 0 && added[0].Prefix.Compare(e.Prefix) < 0 {
+		for len(added) > 0 && observed.Compare(added[0].Prefix, e.Prefix) < 0 {
 			out, added = append(out, added[0]), added[1:]
 		}
 		if len(added) > 0 && added[0].Prefix == e.Prefix {

@@ -79,7 +79,7 @@ func rank(a, b desired.Ban) int {
 	if desired.EndsBefore(a.Until, b.Until) {
 		return 1
 	}
-	return a.Prefix.Compare(b.Prefix)
+	return observed.Compare(a.Prefix, b.Prefix)
 }
 
 func boolFirst(first bool) int {

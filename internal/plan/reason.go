@@ -86,7 +86,7 @@ func (w *Want) lifted(p netip.Prefix) (desired.Reason, bool) {
 
 // liftedInside gives the reason of the first lifted IPv6 prefix inside p.
 func (w *Want) liftedInside(p netip.Prefix) (desired.Reason, bool) {
-	i, _ := slices.BinarySearchFunc(w.lifted6, p, netip.Prefix.Compare)
+	i, _ := slices.BinarySearchFunc(w.lifted6, p, observed.Compare)
 	if i == len(w.lifted6) || !observed.Contains(p, w.lifted6[i]) {
 		return "", false
 	}

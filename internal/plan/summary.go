@@ -67,7 +67,7 @@ func hostBlocks(host *observed.Host, limits Limits, now time.Time) func(netip.Pr
 	}
 	entries := host.Entries
 	return func(p netip.Prefix) bool {
-		for len(entries) > 0 && entries[0].Prefix.Compare(p) < 0 {
+		for len(entries) > 0 && observed.Compare(entries[0].Prefix, p) < 0 {
 			entries = entries[1:]
 		}
 		exact := len(entries) > 0 && entries[0].Prefix == p && lives(entries[0], now)

@@ -39,7 +39,7 @@ func Prepare(set desired.Set, limits Limits) *Want {
 			w.lifted6 = append(w.lifted6, p)
 		}
 	}
-	slices.SortFunc(w.lifted6, netip.Prefix.Compare)
+	slices.SortFunc(w.lifted6, observed.Compare)
 	if set.Paused {
 		return w
 	}
@@ -134,7 +134,7 @@ func (w *Want) cover(b desired.Ban, now time.Time) (desired.Ban, bool) {
 }
 
 func search(bans []desired.Ban, p netip.Prefix) (int, bool) {
-	return slices.BinarySearchFunc(bans, p, func(b desired.Ban, p netip.Prefix) int { return b.Prefix.Compare(p) })
+	return slices.BinarySearchFunc(bans, p, func(b desired.Ban, p netip.Prefix) int { return observed.Compare(b.Prefix, p) })
 }
 
 // within gives the part of a sorted list that lies inside p, p itself included.
