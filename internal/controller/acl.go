@@ -32,7 +32,7 @@ type aclActor struct {
 	stale    bool // the next cycle reads first
 	known    *aclMemory
 	honoured time.Time
-	settled  map[observed.Family]int // entries not ours when the quota was learned
+	quotas   quotas
 }
 
 // cycle makes the ACL equal to the order, in as many passes as it takes. Only
@@ -61,6 +61,7 @@ func (a *aclActor) cycle(ctx context.Context, o order) report {
 			break
 		}
 	}
+	r.err = errors.Join(r.err, a.recordQuotas())
 	return a.finish(o, r)
 }
 
@@ -100,6 +101,7 @@ func (a *aclActor) look(ctx context.Context) error {
 		return apply.Explain(err, "ec2:DescribeNetworkAcls")
 	}
 	a.adoptPicture(read, now)
+	a.learn()
 	return nil
 }
 
@@ -120,7 +122,7 @@ func (a *aclActor) apply(ctx context.Context, changes []plan.Change, limits plan
 	done, err := a.backend.Apply(ctx, changes)
 	for _, d := range done {
 		r.results = append(r.results, result{change: d.Change, err: d.Err})
-		if e := a.absorb(ctx, d); e != nil && err == nil {
+		if e := a.absorb(d); e != nil && err == nil {
 			err = e
 		}
 	}
@@ -130,7 +132,7 @@ func (a *aclActor) apply(ctx context.Context, changes []plan.Change, limits plan
 // absorb takes the outcome of one change into the picture and the memory. The
 // error, if any, ends the cycle: a conflict, a full family and an entry that
 // the API rejects are planned around at once instead.
-func (a *aclActor) absorb(ctx context.Context, d apply.Result) error {
+func (a *aclActor) absorb(d apply.Result) error {
 	now, c := a.now(), d.Change
 	switch {
 	case d.Err == nil:
@@ -139,7 +141,8 @@ func (a *aclActor) absorb(ctx context.Context, d apply.Result) error {
 	case errors.Is(d.Err, apply.ErrNotTried):
 		return nil // the failure that it follows speaks for itself
 	case errors.Is(d.Err, apply.ErrQuota):
-		return a.learn(ctx, observed.FamilyOf(c.Prefix))
+		a.quotas.full[observed.FamilyOf(c.Prefix)], a.stale = true, true
+		return nil
 	case errors.Is(d.Err, apply.ErrMalformed):
 		a.known.refused[c.Prefix] = d.Err.Error()
 		annotated := a.known.annotate(*a.picture)

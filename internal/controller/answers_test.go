@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,6 +82,34 @@ func TestALowerQuotaIsLearnedKeptAndTriedAgainLater(t *testing.T) {
 		w.pass(20 * time.Minute)
 		if got := len(w.denies(w.acl)); got != 18 {
 			t.Errorf("after the quota was raised the ACL denies %d, want 18", got)
+		}
+	})
+}
+
+// The refusal is the only word that EC2 gives about a quota, so it must not be
+// forgotten because the count that makes a number of it fails for a while.
+func TestAQuotaIsRunIntoOnceEvenWhenNoReadSucceedsAfterIt(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.sim.SetQuota(10)
+		w.start()
+		w.pass(5 * time.Second)
+		var refused atomic.Int64
+		w.sim.OnCall(func(c ec2sim.Call) {
+			if c.Code == "NetworkAclEntryLimitExceeded" {
+				refused.Add(1)
+			}
+		})
+		w.sim.Inject(ec2sim.Fault{
+			Kind: ec2sim.FailBefore, Action: "DescribeNetworkAcls", Count: 12,
+			When: func(ec2sim.Call) bool { return refused.Load() > 0 },
+		})
+		w.ban(24*time.Hour, addrs(30)...)
+		w.pass(5 * time.Minute)
+		if got := len(w.denies(w.acl)); got != 8 {
+			t.Errorf("with a quota of 10 the ACL denies %d, want 8", got)
+		}
+		if n := refused.Load(); n != 1 {
+			t.Errorf("the quota was run into %d times, want once", n)
 		}
 	})
 }

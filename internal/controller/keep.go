@@ -20,7 +20,7 @@ func (l *Loop) aclActor(id string) *aclActor {
 	a := &aclActor{
 		id: id, read: l.found.reader(), backend: apply.NACL{API: l.found.EC2, ID: id},
 		board: l.board, memory: l.Store, now: l.Now, resync: l.Config.Resync,
-		known: newACLMemory(), honoured: l.Store.Set(l.Now()).Confirmed,
+		known: newACLMemory(), quotas: newQuotas(), honoured: l.Store.Set(l.Now()).Confirmed,
 	}
 	for _, picture := range l.found.Pictures {
 		if picture.ID == id {

@@ -33,7 +33,7 @@ type soakWatch struct {
 	calls                map[string]int
 	hostWrites, hostRuns int
 	checks               int
-	refusals             []time.Time // when the quota was run into
+	refusals             map[observed.Family][]time.Time // when the daemon was told of the quota
 	peakBans             int
 }
 
@@ -41,6 +41,7 @@ func newSoakWatch(w *world, model *soakModel) *soakWatch {
 	s := &soakWatch{
 		world: w, model: model, foreign: map[int]ec2sim.Entry{}, held: map[netip.Prefix]bool{},
 		fresh: map[netip.Prefix]time.Time{}, calls: map[string]int{}, edge: w.sim.Entries(w.acl),
+		refusals: map[observed.Family][]time.Time{},
 	}
 	w.sim.OnCall(s.afterCall)
 	w.fw.After = s.afterRun
@@ -63,8 +64,9 @@ func (s *soakWatch) afterCall(c ec2sim.Call) {
 	if c.Code != "" {
 		s.calls[c.Code]++
 	}
-	if c.Code == "NetworkAclEntryLimitExceeded" {
-		s.refusals = append(s.refusals, time.Now())
+	if c.Code == "NetworkAclEntryLimitExceeded" && c.Fault == "" { // from an answer that is lost nobody can learn
+		f := observed.FamilyOf(asPrefix(c.Params.Get("CidrBlock") + c.Params.Get("Ipv6CidrBlock")))
+		s.refusals[f] = append(s.refusals[f], time.Now())
 	}
 	before, after := s.edge, s.sim.Entries(s.acl)
 	s.edge = after
@@ -202,9 +204,11 @@ func (s *soakWatch) look() {
 	if said := s.said.String(); strings.Contains(said, "withheld") || strings.Contains(said, "panic") {
 		s.breach("the log tells of a removal without a reason:\n%s", said)
 	}
-	if n := len(s.refusals); n >= 4 && s.refusals[n-1].Sub(s.refusals[n-4]) < learnedFor {
-		s.breach("the quota was run into four times within %s", learnedFor)
-		s.refusals = nil
+	for f, at := range s.refusals {
+		if n := len(at); n >= 4 && at[n-1].Sub(at[n-4]) < learnedFor {
+			s.breach("the %s quota was run into four times within %s", f, learnedFor)
+			delete(s.refusals, f)
+		}
 	}
 }
 
