@@ -85,23 +85,29 @@ func (fw *Firewall) saveSet(name string) (out, complaint string) {
 		b.WriteString(" timeout 0")
 	}
 	b.WriteString(" bucketsize 12 initval 0x5eed5eed\n")
+	line := append([]byte("add "), name...)
 	for prefix, e := range s.entries { // a hash has no order either
-		fmt.Fprintf(&b, "add %s %s%s\n", name, strings.TrimSuffix(prefix.String(), fmt.Sprintf("/%d", prefix.Addr().BitLen())), s.suffix(e, fw.now()))
+		b.Write(append(s.entryText(append(line, ' '), prefix, e, fw.now()), '\n'))
 	}
 	return b.String(), ""
 }
 
-func (s *set) suffix(e entry, now time.Time) string {
-	text := ""
+// entryText appends an entry as `ipset save` shows it.
+func (s *set) entryText(line []byte, prefix netip.Prefix, e entry, now time.Time) []byte {
+	if prefix.IsSingleIP() {
+		line = prefix.Addr().AppendTo(line)
+	} else {
+		line = prefix.AppendTo(line)
+	}
 	if s.timeout {
 		rest := int64(0)
 		if !e.until.IsZero() {
 			rest = max(1, int64(e.until.Sub(now)/time.Second))
 		}
-		text = fmt.Sprintf(" timeout %d", rest)
+		line = strconv.AppendInt(append(line, " timeout "...), rest, 10)
 	}
 	if e.nomatch {
-		text += " nomatch"
+		line = append(line, " nomatch"...)
 	}
-	return text
+	return line
 }

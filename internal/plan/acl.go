@@ -149,13 +149,13 @@ func (p *aclPlanner) judgeAgainstOthers(h *held) {
 	for i := range p.ours {
 		o := &p.ours[i]
 		switch {
-		case o.Number == h.Number || o.stale || !o.wanted || p.doubtful(o.Number):
+		case !observed.Contains(o.Prefix, h.Prefix) || o.Number == h.Number || o.stale || !o.wanted || p.doubtful(o.Number):
 		case o.Prefix == h.Prefix:
 			if p.replaces(o, h) {
 				h.drop(duplicateReason(h, o))
 				return
 			}
-		case !o.moving && observed.Contains(o.Prefix, h.Prefix) && !desired.EndsBefore(o.ban.Until, h.ban.Until):
+		case !o.moving && !desired.EndsBefore(o.ban.Until, h.ban.Until):
 			h.drop(desired.Covered, fmt.Sprintf("covered by %s in rule %d", o.Prefix, o.Number))
 			return
 		}
