@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,6 +50,16 @@ func TestAThrottledAccountIsNotHammered(t *testing.T) {
 	})
 }
 
+// refusedForQuota counts the calls that ran into the quota.
+func (w *world) refusedForQuota() (n int) {
+	for _, c := range w.sim.Calls() {
+		if c.Code == "NetworkAclEntryLimitExceeded" {
+			n++
+		}
+	}
+	return n
+}
+
 func TestALowerQuotaIsLearnedKeptAndTriedAgainLater(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.sim.SetQuota(10)
@@ -61,21 +70,13 @@ func TestALowerQuotaIsLearnedKeptAndTriedAgainLater(t *testing.T) {
 			t.Errorf("with a quota of 10 the ACL denies %d, want 8", got)
 		}
 		w.wantHost(true, addrs(30)...)
-		refused := func() (n int) {
-			for _, c := range w.sim.Calls() {
-				if c.Code == "NetworkAclEntryLimitExceeded" {
-					n++
-				}
-			}
-			return n
-		}
-		if n := refused(); n != 1 {
+		if n := w.refusedForQuota(); n != 1 {
 			t.Errorf("the quota was run into %d times, want once", n)
 		}
 		w.end()
 		w.start() // it is remembered
 		w.pass(10 * time.Minute)
-		if n := refused(); n != 1 {
+		if n := w.refusedForQuota(); n != 1 {
 			t.Errorf("after a restart the quota was run into %d times in all, want still once", n)
 		}
 		w.sim.SetQuota(20)
@@ -93,22 +94,16 @@ func TestAQuotaIsRunIntoOnceEvenWhenNoReadSucceedsAfterIt(t *testing.T) {
 		w.sim.SetQuota(10)
 		w.start()
 		w.pass(5 * time.Second)
-		var refused atomic.Int64
-		w.sim.OnCall(func(c ec2sim.Call) {
-			if c.Code == "NetworkAclEntryLimitExceeded" {
-				refused.Add(1)
-			}
-		})
 		w.sim.Inject(ec2sim.Fault{
 			Kind: ec2sim.FailBefore, Action: "DescribeNetworkAcls", Count: 12,
-			When: func(ec2sim.Call) bool { return refused.Load() > 0 },
+			When: func(ec2sim.Call) bool { return w.refusedForQuota() > 0 },
 		})
 		w.ban(24*time.Hour, addrs(30)...)
 		w.pass(5 * time.Minute)
 		if got := len(w.denies(w.acl)); got != 8 {
 			t.Errorf("with a quota of 10 the ACL denies %d, want 8", got)
 		}
-		if n := refused.Load(); n != 1 {
+		if n := w.refusedForQuota(); n != 1 {
 			t.Errorf("the quota was run into %d times, want once", n)
 		}
 	})
