@@ -55,7 +55,7 @@ figures: build ## measure what the documentation claims (as root, in a private n
 fuzz: ## run every fuzz target for FUZZTIME
 	GO="$(GO)" FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh
 
-soak: ## live thirty simulated busy days, then try CASES random cases
+soak: ## try CASES random cases, then live SOAK_DAYS simulated busy days
 	GO="$(GO)" CASES=$(CASES) sh scripts/soak.sh
 
 mutants: ## break the code on purpose in many ways; every break must be caught

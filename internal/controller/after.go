@@ -41,7 +41,18 @@ func (l *Loop) after(ctx context.Context, r report) {
 		l.refresh(true)
 	}
 	l.retire()
-	l.tellState()
+	if l.stirs(r) {
+		l.tellState()
+	}
+}
+
+// stirs says that a report may change the summary. It does not when the target
+// carried out the order of before again, from the picture that it had, and
+// found nothing to do.
+func (l *Loop) stirs(r report) bool {
+	last := l.heard[r.target]
+	l.heard[r.target] = r
+	return r.read || r.number != last.number || len(r.results) > 0 || r.err != nil || last.err != nil
 }
 
 // tellState logs the summary when it has changed, and tells systemd.

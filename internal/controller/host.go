@@ -128,13 +128,9 @@ func (a *hostActor) confirmed(o order, err error) map[netip.Prefix]bool {
 	if err != nil || a.picture == nil {
 		return nil
 	}
-	held := make(map[netip.Prefix]bool, len(a.picture.Entries))
-	lifted := o.want.Set().Lifted
-	if len(lifted) == 0 {
-		return map[netip.Prefix]bool{}
+	holds := func(p netip.Prefix) bool {
+		_, held := observed.FindEntry(a.picture.Entries, p)
+		return held
 	}
-	for _, e := range a.picture.Entries {
-		held[e.Prefix] = true
-	}
-	return gone(lifted, func(p netip.Prefix) bool { return held[p] }, []int{o.limits.IPv6Prefix})
+	return gone(o.want.Set().Lifted, holds, []int{o.limits.IPv6Prefix})
 }

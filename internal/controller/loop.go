@@ -74,6 +74,7 @@ type Loop struct {
 	news     chan struct{}    // something came over the network
 	looked   time.Time        // the last look at the sources
 	arrivals arrivals
+	heard    map[string]report // the last one of every target
 	group    sync.WaitGroup
 }
 
@@ -95,7 +96,7 @@ const (
 func (l *Loop) init() {
 	l.board = newBoard()
 	l.tell = newTeller(l.Log, l.Now)
-	l.acls, l.arrivals = map[string]*keeper{}, arrivals{}
+	l.acls, l.arrivals, l.heard = map[string]*keeper{}, arrivals{}, map[string]report{}
 	l.reports, l.founds, l.again = make(chan report, 16), make(chan Found), make(chan struct{}, 1)
 	l.news = make(chan struct{}, 1)
 	l.metadata = l.Store.Metadata()

@@ -25,10 +25,10 @@ type soakPlan struct {
 	seed uint64
 }
 
-// soakPlanFromEnv: SOAK_DAYS whole days of 5,000 bans; without it, five short
+// soakPlanFromEnv: SOAK_DAYS whole days of 5,000 bans; without it, four short
 // days. SOAK_SEED picks the weather.
-func soakPlanFromEnv(t *testing.T) soakPlan {
-	p := soakPlan{days: 5, day: 40 * time.Minute, bans: 400, seed: 1}
+func soakPlanFromEnv(t *testing.T, seed uint64) soakPlan {
+	p := soakPlan{days: 4, day: 40 * time.Minute, bans: 400, seed: seed}
 	number := func(name string) int {
 		n, err := strconv.Atoi(os.Getenv(name))
 		if err != nil || n < 1 {
@@ -40,7 +40,7 @@ func soakPlanFromEnv(t *testing.T) soakPlan {
 		p.days, p.day, p.bans = number("SOAK_DAYS"), 24*time.Hour, 5000
 	}
 	if os.Getenv("SOAK_SEED") != "" {
-		p.seed = uint64(number("SOAK_SEED"))
+		p.seed += uint64(number("SOAK_SEED"))
 	}
 	return p
 }
@@ -61,19 +61,29 @@ type soak struct {
 	firstHeap         uint64 // after the first third
 }
 
-// A busy bastion keeps every promise for thirty days: restarts of fail2ban each
-// night, hand edits each day, days on which a third of all EC2 calls fail.
-func TestSoakABusyBastionKeepsEveryPromise(t *testing.T) {
-	plan := soakPlanFromEnv(t)
+// A busy bastion keeps every promise: restarts of fail2ban each night, hand edits
+// each day, days on which a third of all EC2 calls fail. In the middle of its life
+// the host begins to hold only what the edge does not.
+func TestSoakFromAllOnTheHostToOverflow(t *testing.T) {
+	soakBastion(t, 1, "all", "overflow")
+}
+
+// Another weather, and the other way round. Two processes can live both at once.
+func TestSoakFromOverflowToAllOnTheHost(t *testing.T) {
+	soakBastion(t, 1001, "overflow", "all")
+}
+
+func soakBastion(t *testing.T, seed uint64, mode, later string) {
+	plan := soakPlanFromEnv(t, seed)
 	leaks := goleak.IgnoreCurrent()
 	began := time.Now()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.config.CompactAt = int64(plan.bans) * 128
+		w.config.CompactAt, w.config.HostMode = int64(plan.bans)*128, mode
 		s := &soak{
 			soakWatch: newSoakWatch(w, newSoakModel("sshd", "recidive", "manual")), soakPlan: plan,
 			random: rand.New(rand.NewPCG(plan.seed, 30)), counts: map[netip.Prefix]int{}, clear: func() {},
 		}
-		s.run()
+		s.run(later)
 		t.Logf("%d days of %s with %d bans each: %d restarts of the daemon, %d hand edits, %d broken promises\n%s"+
 			"largest log on disk %d KiB, snapshot %d KiB, heap in use %d MiB", plan.days, plan.day, plan.bans, s.restarts, s.edits, s.broken,
 			s.tally(), s.log0>>10, s.snap0>>10, s.heap>>20)
@@ -82,12 +92,12 @@ func TestSoakABusyBastionKeepsEveryPromise(t *testing.T) {
 	t.Logf("took %s", time.Since(began).Round(time.Second))
 }
 
-func (s *soak) run() {
+func (s *soak) run(laterMode string) {
 	s.startDaemon()
 	for day := range s.days {
-		if day == s.days/2 { // the second half keeps on the host only what the edge does not hold
+		if day == s.days/2 {
 			s.stopDaemon(false)
-			s.config.HostMode = "overflow"
+			s.config.HostMode = laterMode
 			s.startDaemon()
 		}
 		s.live(day)
@@ -160,7 +170,7 @@ func (s *soak) measure(day int) {
 	if s.firstHeap > 0 && m.HeapAlloc > 2*s.firstHeap+32<<20 {
 		s.breach("the live heap grew from %d to %d bytes", s.firstHeap, m.HeapAlloc)
 	}
-	s.t.Logf("day %d: %d bans active, live heap %d MiB, log %d KiB, snapshot %d KiB, broken %d", day+1,
+	s.t.Logf("day %d, host mode %s: %d bans active, live heap %d MiB, log %d KiB, snapshot %d KiB, broken %d", day+1, s.config.HostMode,
 		len(s.model.active(time.Now())), m.HeapAlloc>>20, stored(s.config.State[0])>>10, s.snap0>>10, s.broken)
 }
 

@@ -196,6 +196,9 @@ func (s *soakWatch) look() {
 	s.peakBans = max(s.peakBans, len(active))
 	s.lookAtBans(now, active)
 	s.lookAtEnds(now)
+	if told, is := s.status(); told != is {
+		s.breach("systemd was told %q, and %q is true", told, is)
+	}
 	for _, own := range []string{"198.51.100.10", "10.0.1.10", "fd00:ec2:0:101::a"} {
 		if a := netip.MustParseAddr(own); s.fw.Blocked(a, 22) || blockedAtEdge(s.edge, netip.PrefixFrom(a, a.BitLen())) {
 			s.breach("the host's own address %s is blocked", own)

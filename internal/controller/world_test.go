@@ -37,6 +37,8 @@ type world struct {
 	connect connector // to S3
 
 	store *FileStore // of the last process
+	now   *Loop      // the daemon of the last process
+	told  string     // to systemd, last
 	stop  func() error
 	wake  chan struct{}
 }
@@ -116,6 +118,8 @@ func (w *world) start() {
 func (w *world) startLoop(l *Loop) {
 	w.wake = make(chan struct{}, 1)
 	l.Wake = w.wake
+	l.Notify = func(text string) { w.told = text }
+	w.now = l
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- l.Run(ctx) }()

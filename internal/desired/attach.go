@@ -138,7 +138,7 @@ func (f *File) read(now time.Time) error {
 // readSpool folds the lines that wait for room in the log. They come after its
 // lines, as they will when they are moved.
 func (f *File) readSpool(now time.Time) error {
-	path := f.spoolPath()
+	path := f.findSpool(now)
 	var st unix.Stat_t
 	if err := unix.Lstat(path, &st); err != nil {
 		f.spool = spool{}

@@ -34,12 +34,15 @@ type File struct {
 
 	log          *os.File // nil: it could not be opened
 	inode        uint64
+	seen         stamp // of the log when all of it was read and found in order
 	tail         tail
 	hash         string  // of the bytes before tail.offset
 	recoverUntil int64   // lines that begin before it are folded by their times
 	intent       *intent // a compaction that may have happened or not
 	start        cursor  // where the last Load began to read
 	spool        spool
+	spoolAt      string // where the spool is; see findSpool
+	spoolFound   time.Time
 	parser       Parser
 
 	bad      []LineError
@@ -151,8 +154,8 @@ func (f *File) load(now time.Time, create bool) error {
 // forget begins anew.
 func (f *File) forget() {
 	f.fold, f.memory = NewFold(), Memory{}
-	f.inode, f.tail, f.hash, f.recoverUntil, f.intent = 0, tail{}, "", 0, nil
-	f.start, f.spool, f.saved = cursor{}, spool{}, false
+	f.inode, f.seen, f.tail, f.hash, f.recoverUntil, f.intent = 0, stamp{}, tail{}, "", 0, nil
+	f.start, f.spool, f.spoolFound, f.saved = cursor{}, spool{}, time.Time{}, false
 	f.bad, f.badTotal, f.torn = nil, 0, tornLine{}
 	f.warnings, f.incident, f.newest, f.snapID = nil, "", time.Time{}, unix.Stat_t{}
 }
@@ -195,6 +198,11 @@ func (f *File) refreshLog(now time.Time) error {
 		// Lines may have come before the log was taken away.
 		return errors.Join(f.unavailable(err), f.readRest(now))
 	}
+	if f.seen == stampOf(&st) {
+		f.watchTorn(now)
+		return nil
+	}
+	f.seen = stamp{}
 	same, err := matches(f.log, f.tail.offset, f.hash)
 	if err != nil {
 		return f.unavailable(err)
@@ -202,11 +210,11 @@ func (f *File) refreshLog(now time.Time) error {
 	if !same {
 		return f.recover(st.Size, now)
 	}
-	if st.Size == f.tail.size {
-		f.watchTorn(now)
-		return nil
+	if err := f.read(now); err != nil {
+		return err
 	}
-	return f.read(now)
+	f.seen = stampOf(&st)
+	return nil
 }
 
 // switchLog goes over to the file that the path names now, after the rest of

@@ -207,3 +207,16 @@ func inodeOf(file *os.File) (uint64, int64, error) {
 	}
 	return st.Ino, st.Size, nil
 }
+
+// stamp tells one state of a file from another, as far as its directory entry
+// does. A rewrite to the same size within one tick of the kernel's clock is not
+// seen; the next append is looked at with all that stands before it.
+type stamp struct {
+	dev, inode   uint64
+	size         int64
+	mtime, ctime unix.Timespec
+}
+
+func stampOf(st *unix.Stat_t) stamp {
+	return stamp{st.Dev, st.Ino, st.Size, st.Mtim, st.Ctim}
+}

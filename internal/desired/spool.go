@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,6 +37,16 @@ func (f *File) spoolPath() string {
 	return filepath.Join(f.RunDir, fmt.Sprintf("spool-%x.jsonl", sum[:8]))
 }
 
+// findSpool is spoolPath for a look each second: links are followed anew only
+// after a while, for directories above a log hardly ever move.
+func (f *File) findSpool(now time.Time) string {
+	const goodFor = 10 * time.Second
+	if f.spoolFound.IsZero() || now.Sub(f.spoolFound).Abs() >= goodFor {
+		f.spoolAt, f.spoolFound = f.spoolPath(), now
+	}
+	return f.spoolAt
+}
+
 // resolved gives a directory without links, also one that is to be made yet.
 func resolved(dir string) string {
 	if found, err := filepath.EvalSymlinks(dir); err == nil {
@@ -60,7 +71,8 @@ func appendSpool(ctx context.Context, path string, data []byte) error {
 // DrainSpool moves what waits in the spool to the end of the log and gives its
 // size in bytes. A crash on the way leaves lines in both, which is harmless.
 func (f *File) DrainSpool(ctx context.Context) (int64, error) {
-	if _, err := os.Lstat(f.spoolPath()); errors.Is(err, fs.ErrNotExist) {
+	path := f.spoolPath()
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
 	log, err := openLocked(ctx, f.Path, openOrCreate)
@@ -68,7 +80,7 @@ func (f *File) DrainSpool(ctx context.Context) (int64, error) {
 		return 0, fmt.Errorf("draining the spool into %s: %w", f.Path, err)
 	}
 	defer func() { _ = log.Close() }()
-	n, err := drain(ctx, log, f.spoolPath())
+	n, err := drain(ctx, log, path)
 	if err != nil {
 		return 0, fmt.Errorf("draining the spool into %s: %w", f.Path, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"testing"
+	"time"
 )
 
 // spoolUp puts records where Append puts them when the disk is full.
@@ -122,4 +123,24 @@ func TestTwoSpellingsOfALogShareASpool(t *testing.T) {
 	if a, b := NewFile(top+"/var/log/bans.jsonl"), NewFile(top+"/var/log/other.jsonl"); a.spoolPath() == b.spoolPath() {
 		t.Error("two logs share a spool")
 	}
+}
+
+func TestASpoolIsFoundAfterADirectoryAboveTheLogHasMoved(t *testing.T) {
+	top := t.TempDir()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.MkdirAll(top+"/var/log", 0o750))
+	b := &bench{t: t, path: top + "/var/log/bans.jsonl", run: top + "/run", now: at(2000)}
+	b.file = b.open(true)
+	b.load(true)
+	must(os.Rename(top+"/var", top+"/data"))
+	must(os.Symlink(top+"/data", top+"/var"))
+	b.spoolUp(line("ban", "192.0.2.1", 1900))
+	b.now = b.now.Add(10 * time.Second)
+	b.refresh()
+	b.want("192.0.2.1")
 }

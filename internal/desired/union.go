@@ -5,6 +5,7 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
+	"sort"
 	"time"
 
 	"reconciler/internal/observed"
@@ -123,7 +124,7 @@ func latest(l lifting, prefix netip.Prefix, folds []*Fold) bool {
 }
 
 func (s *Set) find(prefix netip.Prefix) (int, bool) {
-	return slices.BinarySearchFunc(s.Bans, prefix, func(b Ban, p netip.Prefix) int { return observed.Compare(b.Prefix, p) })
+	return sort.Find(len(s.Bans), func(i int) int { return observed.Compare(prefix, s.Bans[i].Prefix) })
 }
 
 // lengths says which prefix lengths, in bits, the bans have.

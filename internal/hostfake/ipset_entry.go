@@ -78,18 +78,20 @@ func (fw *Firewall) saveSet(name string) (out, complaint string) {
 	if s == nil {
 		return "", "ipset v7.17: The set with the given name does not exist"
 	}
-	s.expire(fw.now())
-	var b strings.Builder
-	fmt.Fprintf(&b, "create %s %s family %s hashsize 1024 maxelem %d", name, s.kind, s.family, s.maxElem)
+	now := fw.now()
+	s.expire(now)
+	const perLine = 64 // bytes, about
+	text := make([]byte, 0, (len(s.entries)+2)*perLine)
+	text = fmt.Appendf(text, "create %s %s family %s hashsize 1024 maxelem %d", name, s.kind, s.family, s.maxElem)
 	if s.timeout {
-		b.WriteString(" timeout 0")
+		text = append(text, " timeout 0"...)
 	}
-	b.WriteString(" bucketsize 12 initval 0x5eed5eed\n")
-	line := append([]byte("add "), name...)
+	text = append(text, " bucketsize 12 initval 0x5eed5eed\n"...)
 	for prefix, e := range s.entries { // a hash has no order either
-		b.Write(append(s.entryText(append(line, ' '), prefix, e, fw.now()), '\n'))
+		text = append(append(append(text, "add "...), name...), ' ')
+		text = append(s.entryText(text, prefix, e, now), '\n')
 	}
-	return b.String(), ""
+	return string(text), ""
 }
 
 // entryText appends an entry as `ipset save` shows it.

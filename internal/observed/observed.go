@@ -4,6 +4,7 @@ package observed
 
 import (
 	"net/netip"
+	"sort"
 	"time"
 )
 
@@ -18,6 +19,15 @@ type State struct {
 type HostEntry struct {
 	Prefix netip.Prefix
 	Until  time.Time // zero: permanent
+}
+
+// FindEntry gives the entry of exactly this prefix. The entries are sorted by it.
+func FindEntry(entries []HostEntry, p netip.Prefix) (HostEntry, bool) {
+	i, ok := sort.Find(len(entries), func(i int) int { return Compare(p, entries[i].Prefix) })
+	if !ok {
+		return HostEntry{}, false
+	}
+	return entries[i], true
 }
 
 // Host is the firewall of this machine as far as it is ours.

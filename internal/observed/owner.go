@@ -51,12 +51,13 @@ func OwnerOf(e Entry, r Records) Owner {
 // and shape at number n: the lowest matching number wins, and IPv4 rules never
 // touch IPv6 traffic (Amazon VPC user guide, "Network ACL rules").
 func (a ACL) Shadow(n int, prefix netip.Prefix, shape Shape) (Entry, bool) {
-	for _, e := range a.Entries {
+	for i := range a.Entries {
+		e := &a.Entries[i]
 		if e.Number >= n {
 			break
 		}
 		if e.Allow && FamilyOf(e.Prefix) == FamilyOf(prefix) && e.Prefix.Overlaps(prefix) && e.Shape.Overlaps(shape) {
-			return e, true
+			return *e, true
 		}
 	}
 	return Entry{}, false

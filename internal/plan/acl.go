@@ -76,6 +76,7 @@ func (p aclPlanner) plan() (changes, withheld []Change) {
 // classify parts our entries from all the others.
 func (p *aclPlanner) classify() {
 	records := p.records()
+	p.ours, p.others = make([]held, 0, len(p.acl.Entries)), make([]observed.Entry, 0, len(p.acl.Entries))
 	for _, e := range p.acl.Entries {
 		if observed.OwnerOf(e, records) == observed.Ours {
 			p.ours = append(p.ours, held{Entry: e})

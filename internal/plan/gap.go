@@ -24,9 +24,9 @@ func (p *aclPlanner) foreignCover(prefix netip.Prefix) (observed.Entry, bool) {
 }
 
 func (p *aclPlanner) othersBlock(prefix netip.Prefix, traffic observed.Shape) (observed.Entry, bool) {
-	for _, e := range p.others {
-		if !e.Default() && p.blocks(e, prefix, traffic) {
-			return e, true
+	for i := range p.others { // by index, for this is asked for every ban
+		if e := &p.others[i]; !e.Allow && !e.Default() && p.blocks(*e, prefix, traffic) {
+			return *e, true
 		}
 	}
 	return observed.Entry{}, false

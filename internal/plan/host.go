@@ -50,7 +50,7 @@ type hostPlanner struct {
 	limits Limits
 	now    time.Time
 	edge   *edge
-	bans   []desired.Ban // what the host is to hold, sorted by prefix
+	bans   []*desired.Ban // what the host is to hold, sorted by prefix
 
 	adds, refreshes, removes, withheld []Change
 }
@@ -69,13 +69,14 @@ func (p *hostPlanner) structure() []Change {
 }
 
 // wanted gives what the host is to hold, sorted by prefix.
-func (p *hostPlanner) wanted() []desired.Ban {
-	bans := make([]desired.Ban, 0, len(p.want.bans))
-	for _, b := range p.want.bans {
-		if over(b, p.now) || p.edge.has(b) || p.host.NoIPv6 && !b.Prefix.Addr().Is4() {
+func (p *hostPlanner) wanted() []*desired.Ban {
+	bans := make([]*desired.Ban, 0, len(p.want.bans))
+	for i := range p.want.bans {
+		b := &p.want.bans[i]
+		if over(*b, p.now) || p.edge.has(*b) || p.host.NoIPv6 && !b.Prefix.Addr().Is4() {
 			continue
 		}
-		if wider, covered := p.want.cover(b, p.now); covered && (!p.there(b.Prefix) || p.holdsUntil(wider.Prefix, b.Until)) {
+		if wider, covered := p.want.cover(*b, p.now); covered && (!p.there(b.Prefix) || p.holdsUntil(wider.Prefix, b.Until)) {
 			continue
 		}
 		bans = append(bans, b)
@@ -88,52 +89,49 @@ func (p *hostPlanner) wanted() []desired.Ban {
 
 // there says that the host has an entry of exactly this prefix.
 func (p *hostPlanner) there(prefix netip.Prefix) bool {
-	_, ok := searchHost(p.host.Entries, prefix)
+	_, ok := observed.FindEntry(p.host.Entries, prefix)
 	return ok
 }
 
 // holdsUntil says that the entry of a cover is on the host already, and lasts
 // until the given end: what it covers may go then, and not a step sooner.
 func (p *hostPlanner) holdsUntil(prefix netip.Prefix, end time.Time) bool {
-	i, ok := searchHost(p.host.Entries, prefix)
-	if !ok {
-		return false
-	}
-	return lives(p.host.Entries[i], p.now) && !desired.EndsBefore(p.host.Entries[i].Until.Add(endTolerance), clamp(end, p.now))
+	e, ok := observed.FindEntry(p.host.Entries, prefix)
+	return ok && lives(e, p.now) && !desired.EndsBefore(e.Until.Add(endTolerance), clamp(end, p.now))
 }
 
 // foremost keeps what is there and still wanted, then fills up by rank: a
 // capped back end must not thrash.
-func (p *hostPlanner) foremost(bans []desired.Ban) []desired.Ban {
-	slices.SortStableFunc(bans, func(a, b desired.Ban) int {
+func (p *hostPlanner) foremost(bans []*desired.Ban) []*desired.Ban {
+	slices.SortStableFunc(bans, func(a, b *desired.Ban) int {
 		if there := p.there(a.Prefix); there != p.there(b.Prefix) {
 			return boolFirst(there)
 		}
-		return rank(a, b)
+		return rank(*a, *b)
 	})
 	bans = bans[:p.limits.HostCap]
-	slices.SortFunc(bans, func(a, b desired.Ban) int { return observed.Compare(a.Prefix, b.Prefix) })
+	slices.SortFunc(bans, func(a, b *desired.Ban) int { return observed.Compare(a.Prefix, b.Prefix) })
 	return bans
 }
 
 // diff walks both sorted lists side by side.
-func (p *hostPlanner) diff(bans []desired.Ban, entries []observed.HostEntry) {
+func (p *hostPlanner) diff(bans []*desired.Ban, entries []observed.HostEntry) {
 	for len(bans) > 0 || len(entries) > 0 {
 		switch order := compareHeads(bans, entries); {
 		case order < 0:
-			p.add(bans[0])
+			p.add(*bans[0])
 			bans = bans[1:]
 		case order > 0:
 			p.remove(entries[0])
 			entries = entries[1:]
 		default:
-			p.match(bans[0], entries[0])
+			p.match(*bans[0], entries[0])
 			bans, entries = bans[1:], entries[1:]
 		}
 	}
 }
 
-func compareHeads(bans []desired.Ban, entries []observed.HostEntry) int {
+func compareHeads(bans []*desired.Ban, entries []observed.HostEntry) int {
 	if len(bans) == 0 {
 		return 1
 	}

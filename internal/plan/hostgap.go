@@ -3,7 +3,7 @@ package plan
 import (
 	"iter"
 	"net/netip"
-	"slices"
+	"sort"
 	"time"
 
 	"reconciler/internal/observed"
@@ -15,9 +15,9 @@ func (p *hostPlanner) opensGap(e observed.HostEntry) bool {
 	for claim := range p.want.claimed(e.Prefix, p.now) {
 		planned, there := false, false
 		for wider := range supernets(claim.Prefix) {
-			if _, ok := search(p.bans, wider); ok {
-				i, holds := searchHost(p.host.Entries, wider)
-				planned, there = true, there || holds && lives(p.host.Entries[i], p.now)
+			if p.planned(wider) {
+				e, holds := observed.FindEntry(p.host.Entries, wider)
+				planned, there = true, there || holds && lives(e, p.now)
 			}
 		}
 		if planned && !there {
@@ -25,6 +25,12 @@ func (p *hostPlanner) opensGap(e observed.HostEntry) bool {
 		}
 	}
 	return false
+}
+
+// planned says that the host is to hold exactly this prefix.
+func (p *hostPlanner) planned(prefix netip.Prefix) bool {
+	_, ok := sort.Find(len(p.bans), func(i int) int { return observed.Compare(prefix, p.bans[i].Prefix) })
+	return ok
 }
 
 // hostHolds gives a lookup of what the host enforces at this moment.
@@ -41,7 +47,7 @@ func hostKeeps(host *observed.Host, limits Limits, now time.Time, keep func(neti
 	}
 	return func(p netip.Prefix) bool {
 		for wider := range supernets(p) {
-			if i, ok := searchHost(host.Entries, wider); ok && lives(host.Entries[i], now) && keep(wider) {
+			if e, ok := observed.FindEntry(host.Entries, wider); ok && lives(e, now) && keep(wider) {
 				return true
 			}
 		}
@@ -66,8 +72,4 @@ func supernets(p netip.Prefix) iter.Seq[netip.Prefix] {
 			}
 		}
 	}
-}
-
-func searchHost(entries []observed.HostEntry, p netip.Prefix) (int, bool) {
-	return slices.BinarySearchFunc(entries, p, func(e observed.HostEntry, p netip.Prefix) int { return observed.Compare(e.Prefix, p) })
 }

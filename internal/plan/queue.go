@@ -26,12 +26,13 @@ func (s *placer) waiting() []desired.Ban {
 	settled, class := s.classes()
 	full := s.full()
 	var bans []desired.Ban
-	for _, b := range s.want.bans {
-		if observed.FamilyOf(b.Prefix) != s.family || full && b.Prefix.IsSingleIP() || settled[b.Prefix] || over(b, s.now) {
+	for i := range s.want.bans {
+		b := &s.want.bans[i]
+		if observed.FamilyOf(b.Prefix) != s.family || full && b.Prefix.IsSingleIP() || settled[b.Prefix] || over(*b, s.now) {
 			continue
 		}
-		if !s.refused(b.Prefix) && !s.idles(b, class) {
-			bans = append(bans, b)
+		if !s.refused(b.Prefix) && !s.idles(*b, class) {
+			bans = append(bans, *b)
 		}
 	}
 	slices.SortFunc(bans, func(a, b desired.Ban) int {

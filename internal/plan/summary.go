@@ -38,8 +38,9 @@ type Summary struct {
 func Summarise(w *Want, have observed.State, limits Limits, now time.Time) Summary {
 	s := Summary{NACL: map[string]map[observed.Family]ACLSummary{}}
 	onHost := hostBlocks(have.Host, limits, now)
-	for _, b := range w.bans {
-		if over(b, now) {
+	for i := range w.bans {
+		b := &w.bans[i]
+		if over(*b, now) {
 			continue
 		}
 		s.Active++

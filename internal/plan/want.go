@@ -4,6 +4,7 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/gaissmai/bart"
@@ -134,7 +135,7 @@ func (w *Want) cover(b desired.Ban, now time.Time) (desired.Ban, bool) {
 }
 
 func search(bans []desired.Ban, p netip.Prefix) (int, bool) {
-	return slices.BinarySearchFunc(bans, p, func(b desired.Ban, p netip.Prefix) int { return observed.Compare(b.Prefix, p) })
+	return sort.Find(len(bans), func(i int) int { return observed.Compare(p, bans[i].Prefix) })
 }
 
 // within gives the part of a sorted list that lies inside p, p itself included.
