@@ -95,7 +95,7 @@ func load(dir, run string) ([]mutant, error) {
 		out = append(out, m)
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("no patch in %s; run it at the top of the tree", dir)
+		return nil, fmt.Errorf("no patch in %s has %q in its name; run it at the top of the tree", dir, run)
 	}
 	return out, nil
 }
