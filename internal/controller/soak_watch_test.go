@@ -196,7 +196,7 @@ func (s *soakWatch) look() {
 	s.peakBans = max(s.peakBans, len(active))
 	s.lookAtBans(now, active)
 	s.lookAtEnds(now)
-	if told, is := s.status(); told != is {
+	if told, is, _ := s.status(); told != is {
 		s.breach("systemd was told %q, and %q is true", told, is)
 	}
 	for _, own := range []string{"198.51.100.10", "10.0.1.10", "fd00:ec2:0:101::a"} {

@@ -13,51 +13,47 @@ import (
 	"reconciler/internal/plan"
 )
 
-// status gives what systemd was told last and what is true now. It is called at
-// moments at which nothing is under way.
-func (w *world) status() (told, now string) {
-	l := w.now
-	order := l.board.current()
-	s := plan.Summarise(order.want, l.board.state(), l.summaryLimits(order.limits), time.Now())
-	fresh := &teller{log: hclog.NewNullLogger(), said: l.tell.said}
-	return w.told, "STATUS=" + fresh.state(s, l.set.Paused, l.board.latest())
+// status gives the figures that systemd was told last and those that are true
+// now, at a moment at which nothing is under way; and the health that was told.
+func (w *world) status() (told, now, health string) {
+	order := w.now.board.current()
+	s := plan.Summarise(order.want, w.now.board.state(), w.now.summaryLimits(order.limits), time.Now())
+	words := newTeller(hclog.NewNullLogger(), time.Now).state(s, false, nil)
+	health, told, _ = strings.Cut(w.told.Load().(string), " bans ")
+	_, now, _ = strings.Cut(words, " bans ")
+	return told, now, strings.TrimPrefix(health, "STATUS=health ")
 }
 
 func TestSystemdIsToldWhatIsTrueAtEveryMoment(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		said := map[string]bool{}
-		check := func(after string) {
+		check := func(after, want, health string) {
 			t.Helper()
 			w.pass(2 * time.Minute)
-			told, now := w.status()
-			if told != now {
-				t.Errorf("after %s systemd was told %q, and %q is true", after, told, now)
+			told, now, how := w.status()
+			if told != now || how != health || !strings.HasPrefix(told, want) {
+				t.Errorf("after %s systemd was told health %s and %q, and %q is true; want %s and %s …", after, how, told, now, health, want)
 			}
-			said[told] = true
 		}
 		w.start()
-		check("the start")
+		check("the start", "0 host 0", "ok")
 		w.ban(time.Hour, "203.0.113.7", "203.0.113.8")
-		check("two bans")
+		check("two bans", "2 host 2", "ok")
 		w.sim.Inject(ec2sim.Fault{Kind: ec2sim.FailBefore, Count: ec2sim.Always})
-		check("the loss of EC2")
+		check("the loss of EC2", "2 host 2", "degraded")
 		w.sim.ReleaseAll()
-		check("its return")
+		check("its return", "2 host 2", "ok")
 		w.fw.Reset()
 		allow := ec2sim.Entry{Number: 1, Allow: true, Protocol: "-1", Prefix: netip.MustParsePrefix("203.0.113.0/24")}
 		if err := w.sim.PutEntry(w.acl, allow); err != nil {
 			t.Fatal(err)
 		}
-		check("an allow that overrules an entry")
+		check("an allow that overrules all entries", "2 host 2 "+w.acl+"/ipv4 0/", "ok")
 		w.record("pause")
-		check("a pause")
+		check("a pause", "0 host 0", "paused")
 		w.record("resume")
-		check("its end")
+		check("its end", "2 host 2", "ok")
 		w.pass(time.Hour)
-		check("the end of all bans")
-		if len(said) < 6 {
-			t.Errorf("only %d different lines were told: %v", len(said), said)
-		}
+		check("the end of all bans", "0 host 0", "ok")
 	})
 }
 

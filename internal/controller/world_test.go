@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,9 +37,9 @@ type world struct {
 
 	connect connector // to S3
 
-	store *FileStore // of the last process
-	now   *Loop      // the daemon of the last process
-	told  string     // to systemd, last
+	store *FileStore   // of the last process
+	now   *Loop        // the daemon of the last process
+	told  atomic.Value // string: what systemd was told last
 	stop  func() error
 	wake  chan struct{}
 }
@@ -118,7 +119,7 @@ func (w *world) start() {
 func (w *world) startLoop(l *Loop) {
 	w.wake = make(chan struct{}, 1)
 	l.Wake = w.wake
-	l.Notify = func(text string) { w.told = text }
+	l.Notify = func(text string) { w.told.Store(text) }
 	w.now = l
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -120,17 +120,26 @@ func (f *File) steady() bool {
 	return err != nil || same || f.start.Offset == 0
 }
 
-// read folds the complete lines from the tail's place on.
+// read folds the complete lines from the tail's place on. The place and its hash
+// change together: after an error the same lines are read again, which is
+// harmless, while a place with another's hash would look like a replaced log.
 func (f *File) read(now time.Time) error {
+	before := f.tail
 	err := f.tail.read(f.log, func(line []byte, at int64, number int, tooLong bool) {
 		f.take(LineError{Source: f.Path, Line: number}, line, tooLong, at < f.recoverUntil, now)
 	})
+	if err == nil {
+		err = f.at(stepFolded)
+	}
+	var hash string
+	if err == nil {
+		hash, err = hashBefore(f.log, f.tail.offset)
+	}
 	if err != nil {
+		f.tail = before
 		return f.unavailable(err)
 	}
-	if f.hash, err = hashBefore(f.log, f.tail.offset); err != nil {
-		return f.unavailable(err)
-	}
+	f.hash = hash
 	f.watchTorn(now)
 	return nil
 }

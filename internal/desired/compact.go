@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Steps of a compaction, at which a test can let it die.
+// Steps at which a test can let a reading or a compaction die.
 const (
+	stepFolded  = "lines folded"
 	stepSaved   = "snapshot saved"
 	stepCut     = "front cut off"
 	stepBlanked = "torn head blanked"

@@ -210,7 +210,9 @@ func (f *File) refreshLog(now time.Time) error {
 	if !same {
 		return f.recover(st.Size, now)
 	}
-	if err := f.read(now); err != nil {
+	if st.Size == f.tail.size {
+		f.watchTorn(now)
+	} else if err := f.read(now); err != nil {
 		return err
 	}
 	f.seen = stampOf(&st)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestUnavailableIsNotEmpty(t *testing.T) {
@@ -73,6 +75,30 @@ func TestUnavailableIsNotEmpty(t *testing.T) {
 			b.file = f
 			verify(t, b, err)
 		})
+	}
+}
+
+func TestALogThatCannotBeReadToItsEndIsNotTakenForReplaced(t *testing.T) {
+	b := newBench(t)
+	b.write(line("ban", "192.0.2.1", 1900))
+	b.load(true)
+	b.write(line("ban", "192.0.2.2", 1901) + line("unban", "192.0.2.1", 1902))
+	b.file.step = func(string) error { return unix.EIO }
+	for range 2 {
+		if _, err := b.file.Refresh(context.Background(), b.now); !errors.Is(err, unix.EIO) {
+			t.Errorf("the error is %v", err)
+		}
+	}
+	b.file.step = nil
+	b.save()
+	if err := b.restart(); err != nil {
+		t.Errorf("after a restart: %v", err)
+	}
+	b.want("192.0.2.2")
+	b.refresh()
+	b.want("192.0.2.2")
+	if h := b.file.Health(); h.Lines != 3 {
+		t.Errorf("the log has 3 lines, and the health tells %d", h.Lines)
 	}
 }
 

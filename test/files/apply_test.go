@@ -73,7 +73,9 @@ func (a *appliesOverDisk) apply(f fault, n int) bool {
 			a.t.Errorf("%s the apply fails and does not say why: %s", at, out.stderr)
 		}
 	}
-	a.must("apply")
+	if next := a.run("apply"); next.status != 0 {
+		a.t.Fatalf("%s the apply says %s\nand the next one exits %d and says: %s", at, out.stderr, next.status, next.stderr)
+	}
 	a.wantEdge(at+", after the next apply,", true)
 	return hits > 0 && !a.t.Failed()
 }
