@@ -50,6 +50,31 @@ func TestAThrottledAccountIsNotHammered(t *testing.T) {
 	})
 }
 
+func TestACloudThatIsLateAtTheStartIsFoundSoonButNotHammered(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.sim.Inject(ec2sim.Fault{Kind: ec2sim.FailBefore, Action: "DescribeNetworkAcls", Count: ec2sim.Always})
+		w.start()
+		w.ban(time.Hour, "203.0.113.7")
+		w.pass(5 * time.Second)
+		if w.sim.Count("DescribeNetworkAcls") == 0 {
+			t.Fatal("the ACLs were not looked for")
+		}
+		w.sim.ReleaseAll()
+		w.pass(10 * time.Second)
+		w.wantEdge(w.acl, "203.0.113.7/32")
+		w.end()
+
+		w.config.Resync = 10 * time.Minute
+		w.sim.Inject(ec2sim.Fault{Kind: ec2sim.FailBefore, Action: "DescribeNetworkAcls", Count: ec2sim.Always})
+		w.start()
+		w.sim.ResetCalls()
+		w.pass(time.Hour)
+		if n := len(w.sim.Calls()); n > 90 {
+			t.Errorf("in an hour without an answer EC2 was called %d times, want 90 at most", n)
+		}
+	})
+}
+
 // refusedForQuota counts the calls that ran into the quota.
 func (w *world) refusedForQuota() (n int) {
 	for _, c := range w.sim.Calls() {

@@ -22,6 +22,15 @@ const (
 	lastRetry  = time.Minute
 )
 
+func newPause() *backoff.ExponentialBackOff {
+	p := &backoff.ExponentialBackOff{
+		InitialInterval: firstRetry, MaxInterval: lastRetry,
+		RandomizationFactor: 0.3, Multiplier: 2,
+	}
+	p.Reset()
+	return p
+}
+
 func newDriver(period time.Duration, patient bool, cycle func(context.Context) report) *driver {
 	return &driver{wake: make(chan struct{}, 1), period: period, patient: patient, cycle: cycle}
 }
@@ -36,11 +45,7 @@ func (d *driver) poke() {
 
 // run goes on until the context is done. The first cycle waits for a wake-up.
 func (d *driver) run(ctx context.Context, reports chan<- report) {
-	pause := &backoff.ExponentialBackOff{
-		InitialInterval: firstRetry, MaxInterval: lastRetry,
-		RandomizationFactor: 0.3, Multiplier: 2,
-	}
-	pause.Reset()
+	pause := newPause()
 	timer := time.NewTimer(d.period)
 	defer timer.Stop()
 	failed, looked := false, time.Now()

@@ -11,20 +11,23 @@ import (
 	"reconciler/internal/observed"
 )
 
-// discover finds the ACLs, retrying at every resync until it has. From then on
-// it follows the metadata: addresses and ranges change while a host runs.
+// discover finds the ACLs, retrying after a growing pause of a resync at most
+// until it has: at boot the network is often there a few seconds later. From then
+// on it follows the metadata: addresses and ranges change while a host runs.
 func (l *Loop) discover(ctx context.Context) {
+	pause := newPause()
 	for {
 		f, err := l.Cloud.Discover(ctx)
 		if errors.Is(err, ErrNoCloud) {
 			f.Warning, err = err.Error(), nil
 		}
 		if err != nil {
-			if !l.tellDiscovery(ctx, err) || !sleep(ctx, l.Config.Resync) {
+			if !l.tellDiscovery(ctx, err) || !sleep(ctx, min(pause.NextBackOff(), l.Config.Resync)) {
 				return
 			}
 			continue
 		}
+		pause.Reset()
 		if !l.send(ctx, f) || !l.follow(ctx, f) {
 			return
 		}

@@ -73,7 +73,7 @@ func TestSoakFromOverflowToAllOnTheHost(t *testing.T) {
 	soakBastion(t, 1001, "overflow", "all")
 }
 
-func soakBastion(t *testing.T, seed uint64, mode, later string) {
+func soakBastion(t *testing.T, seed uint64, mode, laterMode string) {
 	plan := soakPlanFromEnv(t, seed)
 	leaks := goleak.IgnoreCurrent()
 	began := time.Now()
@@ -83,7 +83,7 @@ func soakBastion(t *testing.T, seed uint64, mode, later string) {
 			soakWatch: newSoakWatch(w, newSoakModel("sshd", "recidive", "manual")), soakPlan: plan,
 			random: rand.New(rand.NewPCG(plan.seed, 30)), counts: map[netip.Prefix]int{}, clear: func() {},
 		}
-		s.run(later)
+		s.run(laterMode)
 		t.Logf("%d days of %s with %d bans each: %d restarts of the daemon, %d hand edits, %d broken promises\n%s"+
 			"largest log on disk %d KiB, snapshot %d KiB, heap in use %d MiB", plan.days, plan.day, plan.bans, s.restarts, s.edits, s.broken,
 			s.tally(), s.log0>>10, s.snap0>>10, s.heap>>20)

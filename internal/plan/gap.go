@@ -25,7 +25,7 @@ func (p *aclPlanner) foreignCover(prefix netip.Prefix) (observed.Entry, bool) {
 
 func (p *aclPlanner) othersBlock(prefix netip.Prefix, traffic observed.Shape) (observed.Entry, bool) {
 	for i := range p.others { // by index, for this is asked for every ban
-		if e := &p.others[i]; !e.Allow && !e.Default() && p.blocks(*e, prefix, traffic) {
+		if e := &p.others[i]; !e.Default() && p.blocks(*e, prefix, traffic) {
 			return *e, true
 		}
 	}
