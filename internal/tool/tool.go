@@ -3,18 +3,14 @@
 package tool
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // ErrNotFound is returned by Find for a program that no trusted directory has.
@@ -79,10 +75,6 @@ type Exec struct{}
 // maxStderr bounds what is kept of a failing program's complaint, in bytes.
 const maxStderr = 16 << 10
 
-// drainTime is how long a cancelled program's pipes may stay open, so that a
-// child it left behind cannot hold up the caller.
-const drainTime = time.Second
-
 // Run finds the program, runs it and gives its standard output. A failure is
 // an *Error with what it wrote to standard error.
 func (Exec) Run(ctx context.Context, stdin []byte, program string, args ...string) ([]byte, error) {
@@ -93,41 +85,25 @@ func (Exec) Run(ctx context.Context, stdin []byte, program string, args ...strin
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append([]string{"PATH=" + strings.Join(Dirs, ":"), "LC_ALL=C"}, lockFile()...)
 	cmd.Dir = "/"
-	cmd.WaitDelay = drainTime
-	input, err := inputFile(stdin)
+	std, err := openStreams(stdin)
 	if err != nil {
-		return nil, fmt.Errorf("preparing the input of %s: %w", program, err)
+		return nil, fmt.Errorf("preparing the input and output of %s: %w", program, err)
 	}
-	defer func() { _ = input.Close() }()
-	cmd.Stdin = input
-	var stdout bytes.Buffer
-	stderr := limited{left: maxStderr}
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
-		}
-		return stdout.Bytes(), &Error{Program: program, Args: args, Stderr: stderr.kept.String(), Err: err}
+	defer std.close()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = std.in, std.out, std.err
+	failure := cmd.Run()
+	if failure != nil && ctx.Err() != nil {
+		failure = fmt.Errorf("%w (%w)", context.Cause(ctx), failure)
 	}
-	return stdout.Bytes(), nil
-}
-
-// inputFile holds the whole input in memory before the program starts. Through a
-// pipe, a program whose caller is killed half way would take the beginning of a
-// line for all of it: `add set 198.51.100.1` instead of 198.51.100.17.
-func inputFile(text []byte) (*os.File, error) {
-	fd, err := unix.MemfdCreate("input", unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, os.NewSyscallError("memfd_create", err)
+	stdout, outErr := content(std.out, math.MaxInt64)
+	stderr, errErr := content(std.err, maxStderr)
+	if err := errors.Join(outErr, errErr); err != nil {
+		return nil, fmt.Errorf("reading what %s wrote: %w", program, err)
 	}
-	file := os.NewFile(uintptr(fd), "input")
-	if _, err = file.Write(text); err == nil {
-		_, err = file.Seek(0, io.SeekStart)
+	if failure != nil {
+		return stdout, &Error{Program: program, Args: args, Stderr: string(stderr), Err: failure}
 	}
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return file, nil
+	return stdout, nil
 }
 
 // lockFile passes on where iptables-legacy keeps its lock, for hosts and
@@ -137,18 +113,4 @@ func lockFile() []string {
 		return []string{"XTABLES_LOCKFILE=" + path}
 	}
 	return nil
-}
-
-// limited keeps the first bytes written to it and takes the rest as read. The
-// buffer is not embedded, because its ReadFrom would go around the limit.
-type limited struct {
-	kept bytes.Buffer
-	left int
-}
-
-func (l *limited) Write(p []byte) (int, error) {
-	keep := p[:min(len(p), l.left)]
-	l.left -= len(keep)
-	_, err := l.kept.Write(keep)
-	return len(p), err
 }

@@ -64,6 +64,15 @@ func TestACancelledProgramIsStoppedThoughItsChildHoldsThePipe(t *testing.T) {
 	}
 }
 
+func TestAProgramThatSucceededIsNotWaitedForThroughItsChild(t *testing.T) {
+	programs(t, map[string]string{"leaver": "sleep 20 & echo done"})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if out, err := (Exec{}).Run(ctx, nil, "leaver"); err != nil || string(out) != "done\n" {
+		t.Errorf("a program that left a child behind gave %q (%v), want its output and no error", out, err)
+	}
+}
+
 func TestOnlyTrustedDirectoriesAreSearched(t *testing.T) {
 	programs(t, map[string]string{"plain": ""})
 	t.Setenv("PATH", t.TempDir())
