@@ -120,11 +120,17 @@ func TestAQuotaIsRunIntoOnceEvenWhenNoReadSucceedsAfterIt(t *testing.T) {
 		w.start()
 		w.pass(5 * time.Second)
 		w.sim.Inject(ec2sim.Fault{
-			Kind: ec2sim.FailBefore, Action: "DescribeNetworkAcls", Count: 12,
+			Kind: ec2sim.FailBefore, Action: "DescribeNetworkAcls", Count: ec2sim.Always,
 			When: func(ec2sim.Call) bool { return w.refusedForQuota() > 0 },
 		})
 		w.ban(24*time.Hour, addrs(30)...)
+		w.pass(2 * time.Minute)
+		failed := w.sim.Count("DescribeNetworkAcls")
+		w.sim.ReleaseAll()
 		w.pass(5 * time.Minute)
+		if w.sim.Count("DescribeNetworkAcls") == failed {
+			t.Fatal("the ACL was not read again")
+		}
 		if got := len(w.denies(w.acl)); got != 8 {
 			t.Errorf("with a quota of 10 the ACL denies %d, want 8", got)
 		}
