@@ -24,6 +24,7 @@ const appendWait = 10 * time.Second
 // no configuration either.
 type appender struct {
 	jail string
+	from string // a list of prefixes
 	cmd  *cobra.Command
 }
 
@@ -93,8 +94,9 @@ func send(ctx context.Context, w config.Writing, records []desired.Record) (*des
 	}.Append(ctx, records...)
 }
 
-// prefixes parses the arguments. Bad ones do not keep the good ones out.
-func prefixes(args []string) ([]netip.Prefix, error) {
+// prefixes parses the arguments, and the list of --from. Bad ones do not keep the
+// good ones out.
+func (a *appender) prefixes(args []string) ([]netip.Prefix, error) {
 	var good []netip.Prefix
 	var bad []error
 	for _, arg := range args {
@@ -105,7 +107,29 @@ func prefixes(args []string) ([]netip.Prefix, error) {
 		}
 		good = append(good, p)
 	}
+	if a.from != "" {
+		listed, err := a.listed()
+		good, bad = append(good, listed...), append(bad, err)
+	}
 	return good, errors.Join(bad...)
+}
+
+// listed reads the list of --from.
+func (a *appender) listed() ([]netip.Prefix, error) {
+	if a.from == "-" {
+		return desired.ParseList("standard input", a.cmd.InOrStdin())
+	}
+	file, err := os.Open(a.from)
+	if err != nil {
+		return nil, fmt.Errorf("--from: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // it is only read
+	return desired.ParseList(a.from, file)
+}
+
+// fromFlag adds --from.
+func (a *appender) fromFlag() {
+	a.cmd.Flags().StringVar(&a.from, "from", "", "take the prefixes of a list in `FILE` too, one a line; - is standard input")
 }
 
 // jailFlag adds --jail to commands that may name one.
@@ -113,16 +137,14 @@ func (a *appender) jailFlag(usage string) {
 	a.cmd.Flags().StringVar(&a.jail, "jail", "", usage)
 }
 
-// checkJail refuses names that the log does not take.
-func (a *appender) checkJail() error {
-	if a.jail == "" {
-		if a.cmd.Flags().Changed("jail") {
-			return errors.New("--jail is empty; leave it out or name a jail")
-		}
-		return nil
+// jailName returns the name of --jail as the log takes it; empty: none is given.
+func (a *appender) jailName() (string, error) {
+	if f := a.cmd.Flags().Lookup("jail"); a.jail == "" && (f == nil || !f.Changed) {
+		return "", nil
 	}
-	if err := desired.CheckJail(a.jail); err != nil {
-		return fmt.Errorf("--jail: %w", err)
+	name, err := desired.JailName(a.jail)
+	if err != nil {
+		return "", fmt.Errorf("--jail: %w", err)
 	}
-	return nil
+	return name, nil
 }

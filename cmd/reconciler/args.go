@@ -14,9 +14,9 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// somePrefixes wants at least one prefix.
-func somePrefixes(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
+// somePrefixes wants at least one prefix, or a list of them.
+func (a *appender) somePrefixes(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 && a.from == "" {
 		return fmt.Errorf("no prefix is given; write `%s -- 203.0.113.7`", cmd.CommandPath())
 	}
 	return nil

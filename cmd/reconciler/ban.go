@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -14,17 +15,18 @@ import (
 func banCommand() *cobra.Command {
 	var at, bantime, reason, restored string
 	cmd := &cobra.Command{
-		Use:   "ban [flags] -- PREFIX...",
+		Use:   "ban [flags] -- [PREFIX...]",
 		Short: "Append bans to the log",
 		Long: `Append bans to the log and return when they are on disk. The daemon enforces them.
 Good prefixes are written even when others are bad; the exit status is 1 then.`,
 		Example: "  reconciler ban --jail manual --bantime 1h -- 203.0.113.7 2001:db8:1::/48",
-		Args:    somePrefixes,
 	}
 	a := newAppender(cmd)
+	cmd.Args = a.somePrefixes
+	a.fromFlag()
 	a.jailFlag("the `JAIL` that bans (default manual)")
 	cmd.Flags().StringVar(&at, "time", "", "`TIME` of the ban: Unix seconds or RFC 3339 (default now)")
-	cmd.Flags().StringVar(&bantime, "bantime", "1h", "how `LONG` it lasts: seconds, 1h, or -1 for ever")
+	cmd.Flags().StringVar(&bantime, "bantime", "1h", "how `LONG` it lasts: seconds, 1h, 1d12h, 1mo, or -1 for ever")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the `READER`")
 	cmd.Flags().StringVar(&restored, "restored", "0", "`1` when fail2ban restores the ban after a restart")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
@@ -32,7 +34,7 @@ Good prefixes are written even when others are bad; the exit status is 1 then.`,
 		if err != nil {
 			return err
 		}
-		good, bad := prefixes(args)
+		good, bad := a.prefixes(args)
 		return errors.Join(bad, a.append(each(template, good)...))
 	}
 	return cmd
@@ -54,44 +56,64 @@ func (a *appender) banRecord(at, bantime, reason, restored string) (desired.Reco
 	if err != nil {
 		return desired.Record{}, err
 	}
-	r := desired.Record{Op: desired.OpBan, Jail: a.jail, Host: w.HostID, Reason: reason, Restored: restored == "1"}
-	if r.Jail == "" {
-		r.Jail = desired.ManualJail
-	}
-	seconds, bantimeErr := desired.ParseBantime(bantime)
-	r.Bantime = seconds
-	if bantimeErr != nil {
+	r := desired.Record{Op: desired.OpBan, Host: w.HostID, Reason: reason, Restored: restored == "1"}
+	var jailErr, bantimeErr, timeErr, restoredErr error
+	r.Jail, jailErr = a.jailName()
+	r.Jail = cmp.Or(r.Jail, desired.ManualJail)
+	if r.Bantime, bantimeErr = a.seconds(bantime); bantimeErr != nil {
 		bantimeErr = fmt.Errorf("--bantime: %w", bantimeErr)
 	}
-	var timeErr, restoredErr error
-	if r.Time = time.Now(); at != "" {
-		if r.Time, timeErr = desired.ParseTime(at); timeErr != nil {
-			timeErr = fmt.Errorf("--time: %w", timeErr)
-		}
-	}
+	r.Time, timeErr = a.timeOf(at)
 	if restored != "0" && restored != "1" {
 		restoredErr = fmt.Errorf("--restored is %q; it takes 0 or 1", restored)
 	}
-	return r, errors.Join(a.checkJail(), bantimeErr, timeErr, restoredErr)
+	return r, errors.Join(jailErr, bantimeErr, timeErr, restoredErr)
+}
+
+// seconds reads a bantime. One that is out of range is worth a warning and no
+// refusal: whoever is banned for so long is to be banned.
+func (a *appender) seconds(bantime string) (int64, error) {
+	seconds, remark, err := desired.ParseBantime(bantime)
+	if remark != "" {
+		a.warn(remark)
+	}
+	return seconds, err
+}
+
+// timeOf reads the time of a record; one that is out of range is now.
+func (a *appender) timeOf(at string) (time.Time, error) {
+	if at == "" {
+		return time.Now(), nil
+	}
+	t, err := desired.ParseTime(at)
+	if errors.Is(err, desired.ErrTimeRange) {
+		a.warn(fmt.Sprintf("--time: %v; the present time is taken", err))
+		return time.Now(), nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("--time: %w", err)
+	}
+	return t, nil
 }
 
 func unbanCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "unban [flags] -- PREFIX...",
+		Use:   "unban [flags] -- [PREFIX...]",
 		Short: "Append unbans to the log",
 		Long: `Append unbans to the log. With --jail only this host's ban by that jail is lifted;
 without it every ban of the prefix and of all inside it, whoever made it.`,
 		Example: "  reconciler unban 203.0.113.7",
-		Args:    somePrefixes,
 	}
 	a := newAppender(cmd)
+	cmd.Args = a.somePrefixes
+	a.fromFlag()
 	a.jailFlag("lift the ban of this `JAIL` on this host alone")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		template, err := a.jailRecord(desired.OpUnban)
 		if err != nil {
 			return err
 		}
-		good, bad := prefixes(args)
+		good, bad := a.prefixes(args)
 		if err := a.append(each(template, good)...); err != nil || a.jail != "" {
 			return errors.Join(bad, err)
 		}
@@ -102,11 +124,12 @@ without it every ban of the prefix and of all inside it, whoever made it.`,
 
 // jailRecord makes a record that names a jail of this host, or everything.
 func (a *appender) jailRecord(op desired.Op) (desired.Record, error) {
-	if err := a.checkJail(); err != nil {
+	jail, err := a.jailName()
+	if err != nil {
 		return desired.Record{}, err
 	}
-	r := desired.Record{Op: op, Jail: a.jail, Time: time.Now()}
-	if a.jail != "" {
+	r := desired.Record{Op: op, Jail: jail, Time: time.Now()}
+	if jail != "" {
 		w, err := a.settings()
 		if err != nil {
 			return desired.Record{}, err

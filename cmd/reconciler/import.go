@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"reconciler/internal/controller"
-	"reconciler/internal/desired"
 	"reconciler/internal/migrate"
 	"reconciler/internal/plan"
 	"reconciler/internal/tool"
@@ -33,7 +32,7 @@ stays lifted. It needs the sqlite3 program.`,
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what would be appended, and append nothing")
 	cmd.Flags().StringVar(&bantime, "bantime", "1h", "how `LONG` the script's bans last, which have no end: seconds, 1h, or -1 for ever")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		seconds, err := desired.ParseBantime(bantime)
+		seconds, err := a.seconds(bantime)
 		if err != nil {
 			return fmt.Errorf("--bantime: %w", err)
 		}

@@ -96,7 +96,7 @@ func writeStatus(w io.Writer, s controller.Status, style plan.Style) error {
 		if places == "" {
 			places = "nobody"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", b.Prefix, strings.Join(b.Jails, ","), plan.EndText(b.Until, s.Time, style.Zone), places) //nolint:errcheck // Flush tells
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", b.Prefix, plan.JailList(b.Jails), plan.EndText(b.Until, s.Time, style.Zone), places) //nolint:errcheck // Flush tells
 	}
 	fmt.Fprintln(t) //nolint:errcheck // Flush tells
 	if err := t.Flush(); err != nil {

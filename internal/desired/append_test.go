@@ -93,7 +93,7 @@ func TestAppendWritesNothingThatAReaderWouldRefuse(t *testing.T) {
 		{},
 		{Op: OpBan},
 		{Op: OpBan, Prefix: netip.MustParsePrefix("0.0.0.0/0")},
-		{Op: OpStop, Jail: "a b"},
+		{Op: OpStop, Host: "a b"},
 		{Op: OpFlush, Prefix: netip.MustParsePrefix("192.0.2.1/32")},
 	} {
 		if _, err := b.file.Append(context.Background(), banOf("192.0.2.1"), rec); err == nil {

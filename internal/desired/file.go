@@ -47,6 +47,7 @@ type File struct {
 
 	bad      []LineError
 	badTotal int
+	remark   remark
 	torn     tornLine
 	warnings []string // of the last Load
 	incident string   // why the log is not what it was; until the next snapshot
@@ -156,7 +157,7 @@ func (f *File) forget() {
 	f.fold, f.memory = NewFold(), Memory{}
 	f.inode, f.seen, f.tail, f.hash, f.recoverUntil, f.intent = 0, stamp{}, tail{}, "", 0, nil
 	f.start, f.spool, f.spoolFound, f.saved = cursor{}, spool{}, time.Time{}, false
-	f.bad, f.badTotal, f.torn = nil, 0, tornLine{}
+	f.bad, f.badTotal, f.remark, f.torn = nil, 0, "", tornLine{}
 	f.warnings, f.incident, f.newest, f.snapID = nil, "", time.Time{}, unix.Stat_t{}
 }
 

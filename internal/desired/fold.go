@@ -154,7 +154,7 @@ func (f *Fold) apply(rec Record, readAt time.Time, recovered bool) error {
 func (f *Fold) dispatch(rec Record, t time.Time, recovered bool) error {
 	switch rec.Op {
 	case OpBan:
-		return f.ban(rec, t, recovered)
+		f.ban(rec, t, recovered)
 	case OpUnban:
 		f.unban(rec, t, recovered)
 	case OpFlush:
@@ -180,11 +180,8 @@ func (f *Fold) dispatch(rec Record, t time.Time, recovered bool) error {
 
 // ban makes or renews the claim of a key. A restored ban that is not later than
 // the last unban or flush of its key is a replay of what was lifted since.
-func (f *Fold) ban(rec Record, t time.Time, recovered bool) error {
-	until, err := rec.Until(t)
-	if err != nil {
-		return err
-	}
+func (f *Fold) ban(rec Record, t time.Time, recovered bool) {
+	until := rec.Until(t)
 	jail := rec.Jail
 	if jail == "" {
 		jail = ManualJail
@@ -193,7 +190,7 @@ func (f *Fold) ban(rec Record, t time.Time, recovered bool) error {
 	block := f.lastLift(p, rec.Prefix)
 	stale := (rec.Restored || recovered) && !t.After(block)
 	if recovered && (stale || !f.supersedes(p.claims[rec.Prefix], t, until)) {
-		return nil
+		return
 	}
 	if !rec.Restored && p.pending.effective(t) {
 		f.settle(p)
@@ -202,7 +199,6 @@ func (f *Fold) ban(rec Record, t time.Time, recovered bool) error {
 	if !stale {
 		f.claim(p, rec, claim{from: t, until: until, keep: until, known: later(t, block)})
 	}
-	return nil
 }
 
 // supersedes says that a recovered ban is newer than the claim, or as new and

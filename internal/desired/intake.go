@@ -33,6 +33,7 @@ type intake struct {
 	admit    func(*Record) error // may change a record, refuse it, or skip it with errSkip
 	bad      []LineError
 	badTotal int
+	remark   remark
 	newest   time.Time // of the records; zero: none
 }
 
@@ -47,6 +48,7 @@ func (n *intake) line(place LineError, line []byte, tooLong bool, order ordering
 	}
 	rec, err := n.parser.Parse(line)
 	if err == nil {
+		n.remark.take(place, &n.parser)
 		n.record(place, rec, order, readAt)
 		return
 	}

@@ -16,6 +16,7 @@ func (f *File) take(place LineError, line []byte, tooLong, recovered bool, now t
 	}
 	rec, err := f.parser.Parse(line)
 	if err == nil {
+		f.remark.take(place, &f.parser)
 		f.apply(place, rec, recovered, now)
 		return
 	}
@@ -71,7 +72,7 @@ func (f *File) Bad() []LineError {
 
 // Warnings gives what an operator should know beside the bad lines.
 func (f *File) Warnings() []string {
-	all := append([]string(nil), f.warnings...)
+	all := f.remark.appendTo(append([]string(nil), f.warnings...))
 	if f.incident != "" {
 		all = append(all, f.incident)
 	}

@@ -3,6 +3,7 @@ package desired
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -23,6 +24,7 @@ type Parser struct {
 	fields   fields
 	number   []byte
 	interned map[string]string
+	remarks  []string
 }
 
 // fields are the values of one line, by name; nil is missing.
@@ -40,8 +42,17 @@ func ParseRecord(line []byte) (Record, error) {
 	return p.Parse(line)
 }
 
+// Remarks says what was wrong with attributes of the last line that was read, and
+// how they were taken instead: a ban is worth more than its attributes.
+func (p *Parser) Remarks() string { return strings.Join(p.remarks, "; ") }
+
+func (p *Parser) remark(format string, args ...any) {
+	p.remarks = append(p.remarks, fmt.Sprintf(format, args...))
+}
+
 // Parse reads one line of the log; see ParseRecord.
 func (p *Parser) Parse(line []byte) (Record, error) {
+	p.remarks = p.remarks[:0]
 	if !utf8.Valid(line) {
 		return Record{}, errors.New("the line is not valid UTF-8")
 	}
@@ -126,17 +137,14 @@ func (p *Parser) record() (Record, error) {
 	if err := p.readNames(&r); err != nil {
 		return Record{}, err
 	}
-	if err := p.readTime(&r); err != nil {
-		return Record{}, err
-	}
+	p.readTime(&r)
 	switch r.Op {
 	case OpBan:
-		err = p.readBan(&r)
+		p.readBan(&r)
 	case OpFlush:
-		err = p.readDefer(&r)
-	}
-	if err != nil {
-		return Record{}, err
+		if err := p.readDefer(&r); err != nil {
+			return Record{}, err
+		}
 	}
 	if err := p.readID(&r); err != nil {
 		return Record{}, err

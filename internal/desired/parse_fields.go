@@ -2,7 +2,9 @@ package desired
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -10,16 +12,23 @@ import (
 	"github.com/valyala/fastjson"
 )
 
+// readNames reads jail and host. A ban with a name that cannot be read is one
+// without it; in any other record that would reach further than it was meant to.
 func (p *Parser) readNames(r *Record) error {
-	var err error
-	if r.Jail, err = p.name("jail", p.fields.jail, CheckJail); err != nil {
-		return err
+	var jailErr, hostErr error
+	r.Jail, jailErr = p.name("jail", p.fields.jail, JailName)
+	r.Host, hostErr = p.name("host", p.fields.host, hostName)
+	err := errors.Join(jailErr, hostErr)
+	if err != nil && r.Op == OpBan {
+		p.remark("%s: taken as missing", strings.ReplaceAll(err.Error(), "\n", "; "))
+		return nil
 	}
-	r.Host, err = p.name("host", p.fields.host, CheckHost)
 	return err
 }
 
-func (p *Parser) name(field string, v *fastjson.Value, check func(string) error) (string, error) {
+func hostName(text string) (string, error) { return text, CheckHost(text) }
+
+func (p *Parser) name(field string, v *fastjson.Value, canonical func(string) (string, error)) (string, error) {
 	if v == nil {
 		return "", nil
 	}
@@ -27,12 +36,15 @@ func (p *Parser) name(field string, v *fastjson.Value, check func(string) error)
 	if err != nil {
 		return "", err
 	}
-	if known, ok := p.interned[string(text)]; ok {
-		return known, check(known)
+	name, known := p.interned[string(text)]
+	if !known {
+		name = string(text)
 	}
-	name := string(text)
-	if err := check(name); err != nil {
+	if name, err = canonical(name); err != nil {
 		return "", err
+	}
+	if known {
+		return name, nil
 	}
 	if p.interned == nil || len(p.interned) >= maxInterned {
 		p.interned = make(map[string]string)
@@ -41,10 +53,11 @@ func (p *Parser) name(field string, v *fastjson.Value, check func(string) error)
 	return name, nil
 }
 
-func (p *Parser) readTime(r *Record) error {
+// readTime leaves a time that cannot be read zero: then that of reading counts.
+func (p *Parser) readTime(r *Record) {
 	v := p.fields.time
 	if v == nil {
-		return nil
+		return
 	}
 	var err error
 	switch v.Type() {
@@ -56,67 +69,97 @@ func (p *Parser) readTime(r *Record) error {
 		err = fmt.Errorf("want Unix seconds or RFC 3339, got a JSON %s", v.Type())
 	}
 	if err != nil {
-		return fmt.Errorf("time: %w", err)
+		p.remark("time: %v, and the time of reading counts", err)
 	}
-	return nil
 }
 
-func (p *Parser) readBan(r *Record) error {
-	var err error
-	r.Bantime = DefaultBantime
-	if p.fields.bantime != nil {
-		if r.Bantime, err = p.seconds("bantime", p.fields.bantime, Permanent, maxUnix); err != nil {
-			return err
-		}
+func (p *Parser) readBan(r *Record) {
+	r.Bantime = p.bantime()
+	if !r.Time.IsZero() && r.Bantime != Permanent && r.Until(r.Time).IsZero() {
+		p.remark("time plus bantime %d is past the year 9999, and the ban is taken as permanent", r.Bantime)
+		r.Bantime = Permanent
 	}
-	if !r.Time.IsZero() {
-		if _, err := r.Until(r.Time); err != nil {
-			return err
-		}
-	}
-	return p.readDetails(r)
-}
-
-func (p *Parser) readDetails(r *Record) error {
 	if v := p.fields.reason; v != nil {
-		text, err := textOf("reason", v)
-		if err != nil {
-			return err
+		if text, err := textOf("reason", v); err != nil {
+			p.remark("%v, and it is left out", err)
+		} else {
+			r.Reason = clip(string(text), maxReason)
 		}
-		r.Reason = clip(string(text), maxReason)
 	}
-	if v := p.fields.bancount; v != nil {
-		n, err := p.seconds("bancount", v, 0, 1<<31-1)
-		if err != nil {
-			return err
-		}
-		r.BanCount = int(n)
-	}
-	return p.readRestored(r)
+	r.BanCount = int(p.clamped("bancount", p.fields.bancount, 1<<31-1))
+	r.Restored = p.restored()
 }
 
-// readRestored takes what JSON and what fail2ban's <restored> tag write.
-func (p *Parser) readRestored(r *Record) error {
+// bantime reads seconds, or a duration as fail2ban writes it.
+func (p *Parser) bantime() int64 {
+	v := p.fields.bantime
+	if v == nil {
+		return DefaultBantime
+	}
+	var text string
+	switch v.Type() {
+	case fastjson.TypeNumber:
+		text = p.numberOf(v)
+	case fastjson.TypeString:
+		text = string(v.GetStringBytes())
+	}
+	seconds, remark, err := ParseBantime(text)
+	if err != nil {
+		p.remark("bantime: want a number or a duration, got %s; it is taken as %d", quoted(v.String()), DefaultBantime)
+		return DefaultBantime
+	}
+	if remark != "" {
+		p.remark("%s", remark)
+	}
+	return seconds
+}
+
+// clamped reads a whole number and brings it into the range from 0 to most.
+func (p *Parser) clamped(field string, v *fastjson.Value, most int64) int64 {
+	if v == nil {
+		return 0
+	}
+	n, err := p.seconds(field, v, 0, most)
+	if err == nil {
+		return n
+	}
+	taken := int64(0)
+	if x, numberErr := v.Float64(); numberErr == nil && x > 0 {
+		taken = most
+	}
+	p.remark("%v; it is taken as %d", err, taken)
+	return taken
+}
+
+// restored reads what JSON and what fail2ban's <restored> tag write. Whatever
+// else it is, a ban that is not restored always counts.
+func (p *Parser) restored() bool {
 	v := p.fields.restored
 	if v == nil || v.Type() == fastjson.TypeFalse {
-		return nil
+		return false
 	}
 	if v.Type() == fastjson.TypeTrue {
-		r.Restored = true
-		return nil
+		return true
 	}
 	n, err := p.seconds("restored", v, 0, 1)
-	r.Restored = n == 1
-	return err
+	if err != nil {
+		p.remark("%v; it is taken as 0", err)
+	}
+	return n == 1
 }
 
+// readDefer cuts a long delay. One below 0 is refused: a flush lifts bans, and
+// doing nothing is its safe side.
 func (p *Parser) readDefer(r *Record) error {
-	if p.fields.deferred == nil {
+	v := p.fields.deferred
+	if v == nil {
 		return nil
 	}
-	n, err := p.seconds("defer", p.fields.deferred, 0, int64(maxDefer/time.Second))
-	r.Defer = time.Duration(n) * time.Second
-	return err
+	if x, err := v.Float64(); err == nil && x < 0 || v.Type() != fastjson.TypeNumber {
+		return fmt.Errorf("defer: want 0 or more seconds, got %s", quoted(v.String()))
+	}
+	r.Defer = time.Duration(p.clamped("defer", v, int64(maxDefer/time.Second))) * time.Second
+	return nil
 }
 
 func (p *Parser) readID(r *Record) error {
@@ -162,17 +205,13 @@ func (p *Parser) seconds(field string, v *fastjson.Value, least, most int64) (in
 
 func roundedUp(text string) (int64, error) {
 	x, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(x > -maxUnix && x < maxUnix) || strings.ContainsAny(text, "nN") {
+	if err != nil || !(x > -maxUnix && x < maxUnix) {
 		return 0, strconv.ErrRange
 	}
-	n := int64(x)
-	if float64(n) != x {
-		if x < 0 {
-			return 0, strconv.ErrRange
-		}
-		n++
+	if x < 0 {
+		x = math.Floor(x)
 	}
-	return n, nil
+	return int64(math.Ceil(x)), nil
 }
 
 func (p *Parser) numberOf(v *fastjson.Value) string {

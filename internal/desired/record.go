@@ -1,7 +1,6 @@
 package desired
 
 import (
-	"fmt"
 	"net/netip"
 	"strconv"
 	"time"
@@ -23,12 +22,6 @@ const (
 	OpResume  Op = "resume"  // enforce again
 	OpConfirm Op = "confirm" // let withheld removals through
 	OpSeen    Op = "seen"    // compaction writes it: the records of a writer up to its id are known
-)
-
-// Bantimes with a meaning of their own, in seconds.
-const (
-	Permanent      int64 = -1
-	DefaultBantime int64 = 3600
 )
 
 // ManualJail is the jail of a ban that names none.
@@ -88,16 +81,13 @@ func (r Record) AppendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// Until gives the end of a ban that began at from; zero is permanent. An end
-// past the year 9999 is an error.
-func (r Record) Until(from time.Time) (time.Time, error) {
-	if r.Bantime == Permanent {
-		return time.Time{}, nil
-	}
+// Until returns the end of a ban that began at from; zero is permanent. So is an
+// end past the year 9999.
+func (r Record) Until(from time.Time) time.Time {
 	if r.Bantime < 0 || r.Bantime > maxUnix-from.Unix() {
-		return time.Time{}, fmt.Errorf("time plus bantime %d is past the year 9999; use bantime -1 for a permanent ban", r.Bantime)
+		return time.Time{}
 	}
-	return time.Unix(from.Unix()+r.Bantime, int64(from.Nanosecond())).UTC(), nil
+	return time.Unix(from.Unix()+r.Bantime, int64(from.Nanosecond())).UTC()
 }
 
 // appendPrefix writes a single address without its length, as fail2ban does.

@@ -90,27 +90,10 @@ func TestLinesThatAreNoRecordsAreRefusedInOneClearLine(t *testing.T) {
 		{"same field twice", `{"op":"ban","ip":"203.0.113.7","ip":"203.0.113.8"}`, `"ip" comes twice`},
 		{"empty jail", `{"op":"unban","ip":"203.0.113.7","jail":""}`, "jail"},
 		{"jail of null", `{"op":"unban","ip":"203.0.113.7","jail":null}`, "want a text"},
-		{"jail with a space", `{"op":"stop","jail":"a b"}`, "jail"},
-		{"jail too long", `{"op":"stop","jail":"` + strings.Repeat("j", 65) + `"}`, "jail"},
 		{"host with a slash", `{"op":"stop","host":"../x"}`, "host"},
 		{"host as long as a jail may not be", `{"op":"stop","host":"` + strings.Repeat("h", 256) + `"}`, "host"},
-		{"negative time", `{"op":"pause","time":-1}`, "1970"},
-		{"time in milliseconds", `{"op":"pause","time":1795331997000}`, "9999"},
-		{"infinite time", `{"op":"pause","time":1e999}`, "9999"},
-		{"time that is no number", `{"op":"pause","time":1.2.3}`, "not a number"},
-		{"NaN", `{"op":"pause","time":nan}`, "1970"},
-		{"time in words", `{"op":"pause","time":"yesterday"}`, "RFC 3339"},
-		{"time before 1970", `{"op":"pause","time":"1969-12-31T23:59:59Z"}`, "1970"},
-		{"time of another type", `{"op":"pause","time":true}`, "got a JSON true"},
-		{"bantime below -1", `{"op":"ban","ip":"203.0.113.7","bantime":-2}`, "bantime"},
-		{"bantime that overflows", `{"op":"ban","ip":"203.0.113.7","bantime":9223372036854775807}`, "bantime"},
-		{"time plus bantime past 9999", `{"op":"ban","ip":"203.0.113.7","time":253402300799,"bantime":1}`, "past the year 9999"},
-		{"bantime as text", `{"op":"ban","ip":"203.0.113.7","bantime":"1h"}`, "want a number"},
-		{"bancount below 0", `{"op":"ban","ip":"203.0.113.7","bancount":-1}`, "bancount"},
-		{"restored 2", `{"op":"ban","ip":"203.0.113.7","restored":2}`, "restored"},
-		{"reason of another type", `{"op":"ban","ip":"203.0.113.7","reason":[]}`, "reason"},
+		{"defer of another type", `{"op":"flush","defer":"30"}`, "defer"},
 		{"defer below 0", `{"op":"flush","defer":-1}`, "defer"},
-		{"defer of days", `{"op":"flush","defer":86401}`, "defer"},
 		{"ID without a number", `{"op":"stop","id":"writer"}`, "WRITER-NUMBER"},
 		{"ID with a bad number", `{"op":"stop","id":"writer-x"}`, "WRITER-NUMBER"},
 		{"ID without a writer", `{"op":"stop","id":"-7"}`, "writer"},
@@ -127,6 +110,79 @@ func TestLinesThatAreNoRecordsAreRefusedInOneClearLine(t *testing.T) {
 				t.Errorf("the error %q holds a control byte of the line", err)
 			}
 		})
+	}
+}
+
+// A ban is worth more than its attributes, and no other record reaches further
+// than it was meant to.
+func TestAttributesOutOfRangeAreTakenOnTheSafeSideAndSaid(t *testing.T) {
+	ip := netip.MustParsePrefix("203.0.113.7/32")
+	ban := Record{Op: OpBan, Prefix: ip, Bantime: 3600}
+	with := func(change func(*Record)) Record {
+		r := ban
+		change(&r)
+		return r
+	}
+	permanent := with(func(r *Record) { r.Bantime = Permanent })
+	for _, tc := range []struct {
+		name, attributes, says string
+		want                   Record
+	}{
+		{"fail2ban's growing bantime", `"bantime":140737488355327`, "permanent", permanent},
+		{"a bantime that overflows", `"bantime":9223372036854775807`, "permanent", permanent},
+		{"a bantime beyond all floats", `"bantime":1e999`, "permanent", permanent},
+		{"a bantime below -1", `"bantime":-2`, "permanent", permanent},
+		{"a bantime between -1 and 0", `"bantime":-0.5`, "permanent", permanent},
+		{"a bantime in fail2ban's units", `"bantime":"1d12h"`, "", with(func(r *Record) { r.Bantime = 129600 })},
+		{"a bantime in words", `"bantime":"long"`, "3600", ban},
+		{"a bantime of null", `"bantime":null`, "3600", ban},
+		{"an end past the year 9999", `"time":253402300799,"bantime":1`, "permanent", with(func(r *Record) { r.Time, r.Bantime = at(253402300799), Permanent })},
+		{"a negative time", `"time":-1`, "time of reading", ban},
+		{"a time in milliseconds", `"time":1795331997000`, "time of reading", ban},
+		{"an infinite time", `"time":1e999`, "time of reading", ban},
+		{"NaN for a time", `"time":nan`, "time of reading", ban},
+		{"a time with two points", `"time":1.2.3`, "time of reading", ban},
+		{"a time in words", `"time":"yesterday"`, "time of reading", ban},
+		{"a time before 1970", `"time":"1969-12-31T23:59:59Z"`, "time of reading", ban},
+		{"a time of another type", `"time":true`, "time of reading", ban},
+		{"a bancount below 0", `"bancount":-1`, "taken as 0", ban},
+		{"a bancount of a trillion", `"bancount":1e12`, "taken as 2147483647", with(func(r *Record) { r.BanCount = 1<<31 - 1 })},
+		{"restored 2", `"restored":2`, "taken as 0", ban},
+		{"a reason of another type", `"reason":[]`, "left out", ban},
+		{"a jail of another type", `"jail":7`, "taken as missing", ban},
+		{"a host with a slash", `"host":"../x"`, "taken as missing", ban},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var p Parser
+			got, err := p.Parse([]byte(`{"op":"ban","ip":"203.0.113.7",` + tc.attributes + `}`))
+			if err != nil || got != tc.want {
+				t.Fatalf("the ban is read as %+v, %v; want %+v", got, err, tc.want)
+			}
+			if said := p.Remarks(); !strings.Contains(said, tc.says) || (said != "") != (tc.says != "") || strings.ContainsFunc(said, unicode.IsControl) {
+				t.Errorf("what is said of it is %q, want %q in it", said, tc.says)
+			}
+			if _, err := p.Parse([]byte(`{"op":"pause"}`)); err != nil || p.Remarks() != "" {
+				t.Errorf("of the next line, which is good, %q is said (%v)", p.Remarks(), err)
+			}
+		})
+	}
+	long, err := ParseRecord([]byte(`{"op":"flush","defer":86401}`))
+	if err != nil || long.Defer != maxDefer {
+		t.Errorf("a flush in more than a day is read as %+v, %v; want a day", long, err)
+	}
+}
+
+func TestAnyNameThatFail2banTakesIsAJail(t *testing.T) {
+	for _, name := range []string{"web@example.org", "nginx:auth", "my jail", "-x", "søk", strings.Repeat("j", 75), "a\"b\\c", "x\x1b[2J"} {
+		r := Record{Op: OpBan, Prefix: netip.MustParsePrefix("203.0.113.7/32"), Jail: name, Bantime: 60}
+		if got, err := ParseRecord(r.AppendJSON(nil)); err != nil || got.Jail != name {
+			t.Errorf("jail %q is read as %q, %v", name, got.Jail, err)
+		}
+	}
+	a, errA := JailName(strings.Repeat("j", 300) + "a")
+	b, errB := JailName(strings.Repeat("j", 300) + "b")
+	if again, err := JailName(a); errA != nil || errB != nil || err != nil || len(a) > maxJail || a == b || again != a {
+		t.Errorf("two long names become %q and %q, want two short ones that stay", a, b)
 	}
 }
 
@@ -150,17 +206,23 @@ func TestWrittenRecordsLookLikeTheContract(t *testing.T) {
 	}
 }
 
-func TestBantimesOfTheCommandLine(t *testing.T) {
+func TestBantimesAreReadAsFail2banReadsThem(t *testing.T) {
 	for text, want := range map[string]int64{
 		"3600": 3600, "-1": -1, "0": 0, "1h": 3600, "90s": 90, "1h30m": 5400, "7d": 7 * 86400, "2w": 14 * 86400, "1.2s": 2,
-		"7243.53": 7244, "7243.0": 7243, "0.001": 1,
+		"7243.53": 7244, "7243.0": 7243, "0.001": 1, "1mo": 2629800, "1y": 31557600, "1d12h": 129600, "10days": 864000, "0.5d": 43200,
+		"1 week": 604800, "2ww": 1209600, "1mon": 2629800, "3hou": 10800, "5sec": 5, "1d1": 86401, "1h 30": 3630, "1.5mo": 3944700, "1D": 86400, "1e3": 1000,
 	} {
-		if got, err := ParseBantime(text); err != nil || got != want {
-			t.Errorf("%s is read as %d, %v; want %d", text, got, err, want)
+		if got, remark, err := ParseBantime(text); err != nil || got != want || remark != "" {
+			t.Errorf("%s is read as %d, %q, %v; want %d", text, got, remark, err, want)
 		}
 	}
-	for _, text := range []string{"", "-2", "-1h", "h", "1y", "d", "-1d", "999999999999999", "4000000000w", "1\x1b", "-0.5", "-1.0", ".", "1.2.3", "0x1.8p1", "999999999999999.5"} {
-		if got, err := ParseBantime(text); err == nil || !strings.Contains(err.Error(), "write seconds") || strings.Contains(err.Error(), "\x1b") {
+	for _, text := range []string{"-2", "999999999999999", "4000000000w", "-0.5", "999999999999999.5", "1e400", "9999y", strings.Repeat("9", 400) + "d"} {
+		if got, remark, err := ParseBantime(text); err != nil || got != Permanent || !strings.Contains(remark, "permanent") {
+			t.Errorf("%q is read as %d, %q, %v; want a permanent ban, and that it is said", text, got, remark, err)
+		}
+	}
+	for _, text := range []string{"", " ", "-1h", "h", "d", "-1d", "1\x1b", ".", "1.2.3", "0x1.8p1", "1 parsec", "inf", "nan", "1d-2h"} {
+		if got, _, err := ParseBantime(text); err == nil || !strings.Contains(err.Error(), "write seconds") || strings.Contains(err.Error(), "\x1b") {
 			t.Errorf("%q is read as %d, %v; want an error with the next step", text, got, err)
 		}
 	}

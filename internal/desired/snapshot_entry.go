@@ -171,7 +171,7 @@ func (e *entry) timeSlot(name string) *time.Time {
 // text reads a short name, which repeats a lot.
 func (r *entryReader) text(v *fastjson.Value, to *string) error {
 	var err error
-	*to, err = r.parser.name("name", v, CheckHost)
+	*to, err = r.parser.name("name", v, JailName)
 	return err
 }
 

@@ -98,8 +98,8 @@ func restorePair(pairs map[pairKey]*pair, e *entry) error {
 	if pairs[key] != nil {
 		return errors.New("a pair comes twice")
 	}
-	if e.jail != "" && CheckJail(e.jail) != nil {
-		return errors.New("a pair whose jail is not valid")
+	if e.host != "" && CheckHost(e.host) != nil {
+		return errors.New("a pair whose host is not valid")
 	}
 	if e.flush.IsZero() && (!e.deadline.IsZero() || e.marked) || e.deadline.Before(e.flush) {
 		return errors.New("a pair whose flush contradicts itself")

@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math"
@@ -14,7 +15,7 @@ import (
 // The limits of what a record may hold.
 const (
 	maxUnix      = 253402300799 // the last second of the year 9999
-	maxJail      = 64           // bytes
+	maxJail      = 200          // bytes
 	maxHost      = 255          // bytes, the longest name that DNS allows
 	maxReason    = 256          // bytes that are kept of a reason
 	maxDefer     = 24 * time.Hour
@@ -60,52 +61,19 @@ func parseEither(text string) (netip.Prefix, error) {
 	return netip.PrefixFrom(addr, addr.BitLen()), nil
 }
 
-// ParseBantime reads a duration as people and fail2ban write it: seconds
-// (3600, 7243.53), units (90s, 30m, 1h30m, 7d, 2w), or -1 for permanent. It gives
-// seconds; a fraction is rounded up, so that no ban ends early.
-func ParseBantime(text string) (int64, error) {
-	const next = "write seconds (3600), a duration (1h, 7d) or -1 for permanent"
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-		if n < Permanent || n > maxUnix {
-			return 0, fmt.Errorf("bantime %d is out of range; %s", n, next)
-		}
-		return n, nil
+// JailName returns the name by which the log knows a jail: any text but an empty
+// one, as fail2ban takes them. What is longer than maxJail bytes ends in a hash of
+// the whole, so that it stays one name and another jail's is another.
+func JailName(text string) (string, error) {
+	name := strings.ToValidUTF8(text, string(utf8.RuneError))
+	if name == "" {
+		return "", errors.New("jail: the name is empty; leave it out or name a jail")
 	}
-	if n, err := roundedUp(text); err == nil && strings.Trim(text, "0123456789.") == "" {
-		return n, nil
+	if len(name) > maxJail {
+		sum := sha256.Sum256([]byte(text))
+		name = fmt.Sprintf("%s~%x", clip(name, maxJail-9), sum[:4])
 	}
-	if days, ok := parseDays(text); ok {
-		if days > maxUnix/86400 {
-			return 0, fmt.Errorf("bantime %s is out of range; %s", quoted(text), next)
-		}
-		return days * 86400, nil
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
-		return 0, fmt.Errorf("bantime %s is not understood; %s", quoted(text), next)
-	}
-	return int64((d + time.Second - 1) / time.Second), nil
-}
-
-func parseDays(text string) (int64, bool) {
-	length := int64(1)
-	digits, ok := strings.CutSuffix(text, "d")
-	if !ok {
-		length = 7
-		if digits, ok = strings.CutSuffix(text, "w"); !ok {
-			return 0, false
-		}
-	}
-	n, err := strconv.ParseUint(digits, 10, 32)
-	return int64(n) * length, err == nil
-}
-
-// CheckJail says what is wrong with the name of a jail; nil is nothing.
-func CheckJail(name string) error {
-	if name == "" || len(name) > maxJail || !consistsOf(name, "_.-") {
-		return fmt.Errorf("jail %s: use 1 to %d letters, digits, '_', '.' or '-'", quoted(name), maxJail)
-	}
-	return nil
+	return name, nil
 }
 
 // CheckHost says what is wrong with the name of a host; nil is nothing.
@@ -127,6 +95,9 @@ func consistsOf(name, others string) bool {
 	return true
 }
 
+// ErrTimeRange is the cause when a time is not between the years 1970 and 9999.
+var ErrTimeRange = errors.New("not between the years 1970 and 9999")
+
 // parseUnix reads Unix seconds with an optional fraction, without rounding as a
 // float would. Digits past the nanosecond are dropped.
 func parseUnix(text string) (time.Time, error) {
@@ -135,8 +106,11 @@ func parseUnix(text string) (time.Time, error) {
 	}
 	whole, fraction, _ := strings.Cut(text, ".")
 	seconds, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil || seconds < 0 || seconds > maxUnix || whole[0] == '-' || whole[0] == '+' {
-		return time.Time{}, fmt.Errorf("%s is not a Unix time between the years 1970 and 9999", quoted(text))
+	if errors.Is(err, strconv.ErrSyntax) || strings.HasPrefix(whole, "+") {
+		return time.Time{}, fmt.Errorf("%s is not a number", quoted(text))
+	}
+	if err != nil || strings.HasPrefix(whole, "-") || seconds > maxUnix {
+		return time.Time{}, fmt.Errorf("%s as a Unix time is %w", quoted(text), ErrTimeRange)
 	}
 	nanos := int64(0)
 	for i := range len(fraction) {
@@ -152,8 +126,11 @@ func parseUnix(text string) (time.Time, error) {
 
 func parseUnixFloat(text string) (time.Time, error) {
 	x, err := strconv.ParseFloat(text, 64)
+	if errors.Is(err, strconv.ErrSyntax) {
+		return time.Time{}, fmt.Errorf("%s is not a number", quoted(text))
+	}
 	if err != nil || !(x >= 0 && x < maxUnix) {
-		return time.Time{}, fmt.Errorf("%s is not a Unix time between the years 1970 and 9999", quoted(text))
+		return time.Time{}, fmt.Errorf("%s as a Unix time is %w", quoted(text), ErrTimeRange)
 	}
 	whole, fraction := math.Modf(x)
 	return time.Unix(int64(whole), int64(fraction*1e9)).UTC(), nil
@@ -166,7 +143,7 @@ func parseStamp(text string) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%s is neither Unix seconds nor RFC 3339", quoted(text))
 	}
 	if t.Unix() < 0 || t.Unix() > maxUnix {
-		return time.Time{}, fmt.Errorf("%s is not between the years 1970 and 9999", quoted(text))
+		return time.Time{}, fmt.Errorf("%s is %w", quoted(text), ErrTimeRange)
 	}
 	return t.UTC(), nil
 }

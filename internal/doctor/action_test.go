@@ -103,3 +103,17 @@ func TestABanThatWasLiftedHereIsToBeLiftedInFail2banToo(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryJailIsLookedAtWhateverItIsCalled(t *testing.T) {
+	w := newWard(t)
+	w.answers["fail2ban-client status"] = "Status\n|- Number of jail:\t3\n`- Jail list:\tsshd, web@example.org: a b, other\n"
+	w.answers["fail2ban-client get web@example.org: a b actions"] = "The jail has the following actions:\nreconciler\n"
+	w.answers["fail2ban-client get web@example.org: a b action reconciler state"] = "/srv/elsewhere.jsonl\n"
+	found := w.examine()
+	if !strings.Contains(text(t, found), "loaded in: sshd, web@example.org: a b; without it, and not seen here: other") {
+		t.Errorf("the examination does not name each jail:\n%s", text(t, found))
+	}
+	if !has(found, "action", Failure, "web@example.org: a b appends to /srv/elsewhere.jsonl") {
+		t.Errorf("a jail with a space in its name is not examined:\n%s", text(t, found))
+	}
+}

@@ -43,11 +43,16 @@ func (e *examination) fail2ban() {
 		e.silent(err)
 		return
 	}
-	var ours []string
+	var ours, others []string
 	for _, jail := range jailsOf(out) {
 		actions, err := e.ask("get", jail, "actions")
-		if err == nil && slices.Contains(words(actions), "reconciler") {
+		switch {
+		case err != nil:
+			e.warn("fail2ban", "fail2ban-client get "+quotedWord(jail)+" actions", "which actions jail %s has is not known: %v", jail, err)
+		case slices.Contains(words(actions), "reconciler"):
 			ours = append(ours, jail)
+		default:
+			others = append(others, jail)
 		}
 	}
 	if len(ours) == 0 {
@@ -55,7 +60,11 @@ func (e *examination) fail2ban() {
 			"it runs, and no jail has loaded the action reconciler; the shipped jail needs python3-systemd, and the end of /var/log/fail2ban.log says what failed")
 		return
 	}
-	e.ok("fail2ban", "the action reconciler is loaded in: %s", strings.Join(ours, ", "))
+	without := ""
+	if len(others) > 0 {
+		without = "; without it, and not seen here: " + strings.Join(others, ", ")
+	}
+	e.ok("fail2ban", "the action reconciler is loaded in: %s%s", strings.Join(ours, ", "), without)
 	for _, jail := range ours {
 		e.loaded(jail)
 	}
@@ -90,12 +99,14 @@ func (e *examination) ask(args ...string) (string, error) {
 	return string(out), err
 }
 
-// jailsOf reads the list out of `fail2ban-client status`. Names that the log
-// would not take are left out: they are passed on as arguments.
+// jailsOf reads the list out of `fail2ban-client status`: names may hold spaces.
 func jailsOf(status string) []string {
 	_, list, _ := strings.Cut(status, "Jail list:")
 	list, _, _ = strings.Cut(list, "\n")
-	return slices.DeleteFunc(words(list), func(jail string) bool { return desired.CheckJail(jail) != nil || strings.HasPrefix(jail, "-") })
+	if list = strings.TrimSpace(list); list == "" {
+		return nil
+	}
+	return strings.Split(list, ", ")
 }
 
 func words(text string) []string {
@@ -154,13 +165,21 @@ func (e *examination) unknown(jail string, theirs []netip.Prefix, have map[netip
 		}
 	}
 	if len(lifted) > 0 {
-		e.warn("fail2ban bans", fmt.Sprintf("fail2ban-client set %s unbanip %s", jail, strings.Join(lifted, " ")),
+		e.warn("fail2ban bans", fmt.Sprintf("fail2ban-client set %s unbanip %s", quotedWord(jail), strings.Join(lifted, " ")),
 			"%d of the %d bans of fail2ban's jail %s were lifted here, such as %s: fail2ban would not ban it again before they end", len(lifted), len(theirs), jail, lifted[0])
 	}
 	if len(missing) > 0 {
 		e.warn("fail2ban bans", e.importing(),
 			"%d of the %d bans of fail2ban's jail %s are not in force here, such as %s", len(missing), len(theirs), jail, missing[0])
 	}
+}
+
+// quotedWord returns a name as one word of a shell.
+func quotedWord(name string) string {
+	if name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@:-") == "" {
+		return name
+	}
+	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
 }
 
 // word gives a prefix as fail2ban writes it: a single address without a length.

@@ -45,11 +45,7 @@ func Decide(records []desired.Record, folds []*desired.Fold, now time.Time) []De
 	}
 	out := make([]Decision, 0, len(records))
 	for _, r := range records {
-		d := Decision{Record: r, Fate: Import}
-		var err error
-		if d.Until, err = r.Until(r.Time); err != nil {
-			d.Fate = Expired // the reader has checked it, so this cannot be
-		}
+		d := Decision{Record: r, Until: r.Until(r.Time), Fate: Import}
 		end, banned := ends[key{r.Host, r.Jail, r.Prefix}]
 		switch {
 		case !d.Until.IsZero() && !d.Until.After(now):

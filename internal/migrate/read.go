@@ -109,8 +109,11 @@ func (r Reader) banOf(row []string) (desired.Record, error) {
 	if err := errors.Join(err, jailErr, timeErr, lastsErr); err != nil {
 		return desired.Record{}, err
 	}
-	record.Jail, record.Time, record.Bantime = jail, time.Unix(at, 0), max(lasts, desired.Permanent)
-	return record, checked(record)
+	if jail, jailErr = desired.JailName(jail); jailErr != nil {
+		return desired.Record{}, jailErr
+	}
+	record.Jail, record.Time, record.Bantime = jail, time.Unix(at, 0), lasts
+	return asRead(record)
 }
 
 func (r Reader) script(ctx context.Context, path string) (Found, error) {
@@ -153,13 +156,9 @@ func text(digits string) (string, error) {
 	return string(raw), err
 }
 
-// checked holds a record against what the log takes.
-func checked(r desired.Record) error {
-	if err := desired.CheckJail(r.Jail); err != nil {
-		return err
-	}
-	_, err := desired.ParseRecord(r.AppendJSON(nil))
-	return err
+// asRead returns a record as the log will read it.
+func asRead(r desired.Record) (desired.Record, error) {
+	return desired.ParseRecord(r.AppendJSON(nil))
 }
 
 // busy is how long sqlite3 waits, in milliseconds, for a program that writes.

@@ -79,7 +79,7 @@ func (at Whereabouts) touching(p netip.Prefix) []desired.Ban {
 
 func jailsText(jails []string) string {
 	if len(jails) == 1 {
-		return "jail " + jails[0]
+		return "jail " + plain(jails[0])
 	}
-	return "jails " + strings.Join(jails, ", ")
+	return "jails " + plain(strings.Join(jails, ", "))
 }

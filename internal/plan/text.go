@@ -109,7 +109,7 @@ func (t *textWriter) columns(rows []Outcome) {
 	var b strings.Builder
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, o := range rows {
-		_, _ = fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", o.Action, rule(o.Rule), what(o), t.end(o), plain(strings.Join(o.Jails, ",")), plain(why(o)))
+		_, _ = fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", o.Action, rule(o.Rule), what(o), t.end(o), JailList(o.Jails), plain(why(o)))
 	}
 	if err := tw.Flush(); err != nil && t.err == nil {
 		t.err = err

@@ -53,6 +53,10 @@ func Short(d time.Duration) string {
 	return fmt.Sprintf("%dd%dh", int(d.Hours())/24, int(d.Hours())%24)
 }
 
+// JailList returns names of jails for a column of text, safe for a terminal: the
+// site may call its jails anything.
+func JailList(jails []string) string { return plain(strings.Join(jails, ",")) }
+
 // plain escapes everything in a text that could steer a terminal, break a line
 // or turn its direction. Words may quote what a program or an attacker wrote.
 func plain(text string) string {
