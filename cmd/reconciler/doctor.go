@@ -78,6 +78,7 @@ func examine(ctx context.Context, cmd *cobra.Command) []doctor.Finding {
 		Config: cfg, Metadata: observed.MetadataClient(), OnEC2: onEC2(), Connect: controller.ConnectAWS,
 		Run: tool.Exec{}, Spec: hostSpec(cfg), Holder: controller.Holder, Clock: doctor.Synchronised,
 		UID: os.Geteuid(), Now: time.Now, Lifted: liftedHere(cfg),
+		Here: func() ([]observed.Protected, error) { return observed.ProtectedSeenIn(rootOfDaemon(cfg.Chain)) },
 		Status: func(ctx context.Context) (controller.Status, error) {
 			e, err := engineOf(cmd, cfg, false)
 			if err != nil {
@@ -91,6 +92,20 @@ func examine(ctx context.Context, cmd *cobra.Command) []doctor.Finding {
 		p.Host = observed.HostReader{Run: p.Run, Spec: p.Spec}
 	}
 	return doctor.Examine(ctx, p)
+}
+
+// rootOfDaemon gives the files as the daemon sees them, which a unit may keep
+// some from; those of this process where none runs or who looks may not.
+func rootOfDaemon(chain string) string {
+	var pid int
+	if _, err := fmt.Sscanf(controller.Holder(chain), "process %d", &pid); err != nil {
+		return "/"
+	}
+	root := fmt.Sprintf("/proc/%d/root", pid)
+	if _, err := os.Stat(root + "/etc"); err != nil {
+		return "/"
+	}
+	return root
 }
 
 // settingsFile gives the file whose mistakes keep the configuration from being

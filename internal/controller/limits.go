@@ -36,6 +36,10 @@ func (l *Loop) protected() (ranges []observed.Protected, warning error) {
 		ranges = append(ranges, observed.Protected{Prefix: p, Rule: "--ignore"})
 	}
 	here, err := l.Here()
+	if err != nil { // what could not be read is still there
+		here = append(here, slices.DeleteFunc(l.here, func(p observed.Protected) bool { return slices.Contains(here, p) })...)
+	}
+	l.here = slices.Clone(here)
 	ranges = slices.Concat(ranges, here, m.Ranges)
 	if !c.AllowVPCBans {
 		ranges = append(ranges, m.VPC...)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,11 +59,15 @@ type Loop struct {
 	found Found
 	// metadata is the latest that is known; discovery may have failed since.
 	metadata observed.Metadata
-	ready    bool // systemd was told
-	set      desired.Set
-	limits   plan.Limits
-	host     *driver
-	acls     map[string]*keeper
+	// here is what of this host is protected, and unguarded says what of it
+	// could not be found out.
+	here      []observed.Protected
+	unguarded string
+	ready     bool // systemd was told
+	set       desired.Set
+	limits    plan.Limits
+	host      *driver
+	acls      map[string]*keeper
 	// retiring are ACLs that are configured no longer and not cleaned yet.
 	retiring []string
 	reports  chan report
@@ -228,11 +233,11 @@ func (l *Loop) untilNext() <-chan time.Time {
 // protect looks up again what must not be banned; true when that changed.
 func (l *Loop) protect() bool {
 	ranges, err := l.protected()
-	words := ""
+	l.unguarded = ""
 	if err != nil {
-		words = err.Error()
+		l.unguarded = strings.ReplaceAll(err.Error(), "\n", "; ")
 	}
-	l.tell.once("protected addresses", words)
+	l.tell.once("protected addresses", l.unguarded)
 	if slices.Equal(ranges, l.limits.Guard.Protected) {
 		return false
 	}

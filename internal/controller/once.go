@@ -105,6 +105,9 @@ func (l *Loop) warnings(own []string, host *observed.Host) []string {
 	if l.found.Warning != "" {
 		own = append(own, l.found.Warning)
 	}
+	if l.unguarded != "" {
+		own = append(own, l.unguarded)
+	}
 	if host != nil {
 		own = append(own, host.Warnings...)
 	}

@@ -46,6 +46,7 @@ type Patient struct {
 	Status   func(context.Context) (controller.Status, error)
 	Lifted   func(jail string, prefix netip.Prefix) bool // a record has lifted it since fail2ban banned it
 	Holder   func(chain string) string
+	Here     func() ([]observed.Protected, error) // what of this host must not be banned, as the daemon sees it
 	Clock    func() (synchronised bool, err error)
 	Root     string // where /etc and /usr are; empty outside tests
 	UID      int
@@ -69,7 +70,7 @@ type examination struct {
 func Examine(ctx context.Context, p Patient) []Finding {
 	e := &examination{Patient: p, ctx: ctx}
 	for _, check := range []func(){
-		e.user, e.daemon, e.tools, e.firewall,
+		e.user, e.daemon, e.guarded, e.tools, e.firewall,
 		e.logs, e.logrotate, e.fail2ban, e.clock,
 		e.subnets, e.permissions, e.owners,
 		e.placement, e.bans,

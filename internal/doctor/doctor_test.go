@@ -13,6 +13,7 @@ import (
 
 	"reconciler/internal/controller"
 	"reconciler/internal/ec2sim"
+	"reconciler/internal/observed"
 )
 
 func TestAHealthyBastionHasNothingToMend(t *testing.T) {
@@ -83,6 +84,9 @@ func TestEachDefectIsFoundWithItsMend(t *testing.T) {
 		{"fail2ban silent", func(w *ward) { delete(w.answers, "fail2ban-client status") }, "fail2ban", Failure, "does not answer", "systemctl"},
 		{"no jail", func(w *ward) { w.answers["fail2ban-client get sshd actions"] = "iptables\n" }, "fail2ban", Failure, "no jail", "jail.d"},
 		{"unknown ban", func(w *ward) { w.answers["fail2ban-client get sshd banip"] = "203.0.113.7 203.0.113.9" }, "fail2ban bans", Warning, "1 of the 2 bans of fail2ban's jail sshd are not in force here, such as 203.0.113.9", "reconciler import"},
+		{"no resolv.conf", func(w *ward) {
+			w.patient.Here = func() ([]observed.Protected, error) { return nil, errors.New("resolv.conf is gone") }
+		}, "protected", Warning, "resolv.conf is gone", "resolv.conf"},
 		{"wrong clock", func(w *ward) { w.patient.Clock = func() (bool, error) { return false, nil } }, "clock", Warning, "not synchronised", "timedatectl"},
 		{"may not create", func(w *ward) { w.sim.Deny("CreateNetworkAclEntry") }, "create", Failure, "ec2:CreateNetworkAclEntry", "reconciler-policy.json"},
 		{"may not delete", func(w *ward) { w.sim.Deny("DeleteNetworkAclEntry") }, "delete", Failure, "ec2:DeleteNetworkAclEntry", "reconciler-policy.json"},

@@ -56,6 +56,16 @@ func (e *examination) daemon() {
 	e.ok("service", "it starts with the host")
 }
 
+// guarded looks whether all is known of this host that must not be banned.
+func (e *examination) guarded() {
+	known, err := e.Here()
+	if err != nil {
+		e.warn("protected", "ls -lL /etc/resolv.conf; ip route show table all; systemctl cat reconciler # what takes them from the service", "%v", err)
+		return
+	}
+	e.ok("protected", "%d addresses of this host, its gateways and its resolvers are known and never banned", len(known))
+}
+
 // programs gives what the host's back end needs.
 func (e *examination) programs() []string {
 	var names []string

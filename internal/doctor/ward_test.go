@@ -100,6 +100,7 @@ func (w *ward) newPatient() Patient {
 		Metadata: imds.New(imds.Options{HTTPClient: transport, Endpoint: "http://ec2sim.invalid"}),
 		Connect:  func(context.Context) (controller.EC2, error) { return w.sim.LocalClient(), nil },
 		Holder:   func(string) string { return "process 1 (reconciler)" },
+		Here:     func() ([]observed.Protected, error) { return nil, nil },
 		Clock:    func() (bool, error) { return true, nil },
 		Lifted:   func(string, netip.Prefix) bool { return false },
 	}

@@ -3,16 +3,18 @@ package observed
 import (
 	"bufio"
 	"bytes"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Protected is an address range that is never banned, and the rule that says so.
@@ -21,50 +23,82 @@ type Protected struct {
 	Rule   string       `json:"rule"` // in words: "--ignore", "an address of this host", …
 }
 
-// Where the kernel and the resolver keep what must not be cut off. Under
-// systemd-resolved resolv.conf names a stub on loopback alone; those that the
-// stub asks are in a file of its own (systemd-resolved.service(8)).
-const (
-	routesIPv4   = "/proc/net/route"
-	routesIPv6   = "/proc/net/ipv6_route"
-	resolvConf   = "/etc/resolv.conf"
-	resolvBehind = "/run/systemd/resolve/resolv.conf"
-)
+// Where the resolver keeps what must not be cut off.
+const resolvConf = "/etc/resolv.conf"
+
+// resolvBehind are the files for those that a stub on loopback asks, which is
+// all that resolv.conf names then: of systemd-resolved (systemd-resolved.service(8)),
+// of NetworkManager (NetworkManager.conf(5), rc-manager) and of Debian's dnsmasq.
+var resolvBehind = []string{resolvedBehind, "/run/NetworkManager/no-stub-resolv.conf", "/run/dnsmasq/resolv.conf"}
+
+const resolvedBehind = "/run/systemd/resolve/resolv.conf"
+
+// resolvedStubs are the addresses that systemd-resolved itself answers on.
+var resolvedStubs = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 53}), netip.AddrFrom4([4]byte{127, 0, 0, 54})}
 
 // ProtectedHere gives the addresses of this host, its gateways and its
-// resolvers. What could be read is given even when there is an error.
-func ProtectedHere() ([]Protected, error) {
-	own, err := ownAddresses()
-	around, errs := protectedIn("/")
-	return append(own, around...), errors.Join(err, errs)
+// resolvers. What could be found out is given even when there is an error,
+// which names what could not.
+func ProtectedHere() ([]Protected, error) { return ProtectedSeenIn("/") }
+
+// ProtectedSeenIn does the same with the files that are seen below a root, such
+// as another process's.
+func ProtectedSeenIn(root string) ([]Protected, error) {
+	own, ownErr := ownAddresses()
+	hops, hopsErr := gateways()
+	asked, askedErr := resolversIn(root)
+	own = append(own, rulesOf("a gateway of this host", hops)...)
+	own = append(own, rulesOf("a resolver of this host", asked)...)
+	if err := errors.Join(ownErr, hopsErr, askedErr); err != nil {
+		return own, fmt.Errorf("some of what must not be banned is not known and not protected: %w", err)
+	}
+	return own, nil
 }
 
-// protectedIn gives the gateways and resolvers by the files below a root.
-func protectedIn(root string) ([]Protected, error) {
-	var own []Protected
-	var errs []error
-	for _, part := range []struct {
-		path  string
-		parse func([]byte) []netip.Addr
-		rule  string
-	}{
-		{routesIPv4, gatewaysIPv4, "a gateway of this host"},
-		{routesIPv6, gatewaysIPv6, "a gateway of this host"},
-		{resolvConf, resolvers, "a resolver of this host"},
-		{resolvBehind, resolvers, "a resolver of this host"},
-	} {
-		text, err := os.ReadFile(filepath.Join(root, part.path))
-		if err != nil {
-			if !errors.Is(err, fs.ErrNotExist) {
-				errs = append(errs, fmt.Errorf("finding what must not be banned: %w", err))
-			}
-			continue
-		}
-		for _, addr := range part.parse(text) {
-			own = append(own, single(addr, part.rule))
+func rulesOf(rule string, addrs []netip.Addr) (out []Protected) {
+	for _, addr := range addrs {
+		if p := single(addr, rule); !slices.Contains(out, p) {
+			out = append(out, p)
 		}
 	}
-	return own, errors.Join(errs...)
+	return out
+}
+
+// resolversIn gives the resolvers by the files below a root. resolv.conf has to
+// be there, and where it names systemd-resolved, those behind that too.
+func resolversIn(root string) ([]netip.Addr, error) {
+	text, err := readIn(root, resolvConf)
+	found := resolvers(text)
+	stub := slices.ContainsFunc(found, func(a netip.Addr) bool { return slices.Contains(resolvedStubs, a) })
+	errs := []error{err}
+	for _, path := range resolvBehind {
+		text, err := readIn(root, path)
+		found = append(found, resolvers(text)...)
+		if needed := stub && path == resolvedBehind; needed || !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return found, errors.Join(errs...)
+}
+
+// readIn reads a file below a root, and follows links as one does whose root
+// that is.
+func readIn(root, path string) ([]byte, error) {
+	if root == "/" {
+		return os.ReadFile(path)
+	}
+	dir, err := os.Open(root)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close() //nolint:errcheck // it was only read
+	fd, err := unix.Openat2(int(dir.Fd()), path, &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: filepath.Join(root, path), Err: err}
+	}
+	file := os.NewFile(uintptr(fd), filepath.Join(root, path))
+	defer file.Close() //nolint:errcheck // it was only read
+	return io.ReadAll(file)
 }
 
 func single(addr netip.Addr, rule string) Protected {
@@ -86,46 +120,6 @@ func ownAddresses() ([]Protected, error) {
 		}
 	}
 	return out, nil
-}
-
-// gatewaysIPv4 reads the third column of /proc/net/route: the gateway as eight
-// hexadecimal digits in the byte order of the machine (proc(5)).
-func gatewaysIPv4(text []byte) []netip.Addr {
-	var out []netip.Addr
-	for fields := range fieldsOf(text) {
-		if len(fields) < 3 {
-			continue
-		}
-		raw, err := hex.DecodeString(fields[2])
-		if err != nil || len(raw) != 4 {
-			continue
-		}
-		var b [4]byte
-		binary.NativeEndian.PutUint32(b[:], binary.BigEndian.Uint32(raw))
-		if addr := netip.AddrFrom4(b); !addr.IsUnspecified() {
-			out = append(out, addr)
-		}
-	}
-	return out
-}
-
-// gatewaysIPv6 reads the fifth column of /proc/net/ipv6_route: the next hop as
-// 32 hexadecimal digits in network order.
-func gatewaysIPv6(text []byte) []netip.Addr {
-	var out []netip.Addr
-	for fields := range fieldsOf(text) {
-		if len(fields) < 5 {
-			continue
-		}
-		raw, err := hex.DecodeString(fields[4])
-		if err != nil || len(raw) != 16 {
-			continue
-		}
-		if addr := netip.AddrFrom16([16]byte(raw)); !addr.IsUnspecified() {
-			out = append(out, addr)
-		}
-	}
-	return out
 }
 
 func resolvers(text []byte) []netip.Addr {

@@ -1,59 +1,36 @@
 package observed
 
 import (
-	"encoding/binary"
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
-// hexIPv4 writes an address as the kernel of this machine does in /proc/net/route.
-func hexIPv4(a, b, c, d byte) string {
-	return fmt.Sprintf("%08X", binary.NativeEndian.Uint32([]byte{a, b, c, d}))
-}
-
-var (
-	routeFile = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n" +
-		"eth0\t00000000\t" + hexIPv4(10, 0, 1, 254) + "\t0003\t0\t0\t0\t00000000\t0\t0\t0\n" +
-		"eth0\t" + hexIPv4(10, 0, 1, 0) + "\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n" +
-		"eth0\tshort\nlo\t00000000\tXYZ\t0\n"
-	route6File = "00000000000000000000000000000000 00 00000000000000000000000000000000 00 20010db8000000000000000000000001 00000400 00000001 00000000 00000003     eth0\n" +
-		"20010db8000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000001 00000000 00000001     eth0\n" +
-		"cut short\n"
-)
-
-func TestGatewaysAndResolversAreProtected(t *testing.T) {
-	const gateway, resolver = "a gateway of this host", "a resolver of this host"
+func TestResolversAreProtected(t *testing.T) {
+	const manager, dnsmasq = "/run/NetworkManager/no-stub-resolv.conf", "/run/dnsmasq/resolv.conf"
 	for name, c := range map[string]struct {
 		files map[string]string
 		want  []string
 	}{
-		"nothing is there":        {},
-		"gateways of both":        {map[string]string{routesIPv4: routeFile, routesIPv6: route6File}, []string{"10.0.1.254/32 " + gateway, "2001:db8::1/128 " + gateway}},
-		"resolvers":               {map[string]string{resolvConf: "# a comment\nsearch example.org\nnameserver 192.0.2.53\nnameserver\t2001:db8::53 # the second\nnameserver nonsense\nnameserver\n"}, []string{"192.0.2.53/32 " + resolver, "2001:db8::53/128 " + resolver}},
-		"a resolver with a zone":  {map[string]string{resolvConf: "nameserver fe80::1%eth0\n"}, []string{"fe80::1/128 " + resolver}},
-		"a mapped resolver":       {map[string]string{resolvConf: "nameserver ::ffff:192.0.2.53\n"}, []string{"192.0.2.53/32 " + resolver}},
-		"behind systemd-resolved": {map[string]string{resolvConf: "nameserver 127.0.0.53\noptions edns0\n", resolvBehind: "nameserver 192.0.2.54\n"}, []string{"127.0.0.53/32 " + resolver, "192.0.2.54/32 " + resolver}},
+		"resolvers":               {map[string]string{resolvConf: "# a comment\nsearch example.org\nnameserver 192.0.2.53\nnameserver\t2001:db8::53 # the second\nnameserver nonsense\nnameserver\n"}, []string{"192.0.2.53/32", "2001:db8::53/128"}},
+		"a resolver with a zone":  {map[string]string{resolvConf: "nameserver fe80::1%eth0\n"}, []string{"fe80::1/128"}},
+		"a mapped resolver":       {map[string]string{resolvConf: "nameserver ::ffff:192.0.2.53\n"}, []string{"192.0.2.53/32"}},
+		"the same one twice":      {map[string]string{resolvConf: "nameserver 192.0.2.53\n", resolvedBehind: "nameserver 192.0.2.53\n"}, []string{"192.0.2.53/32"}},
+		"behind systemd-resolved": {map[string]string{resolvConf: "nameserver 127.0.0.53\noptions edns0\n", resolvedBehind: "nameserver 192.0.2.54\n"}, []string{"127.0.0.53/32", "192.0.2.54/32"}},
+		"behind NetworkManager":   {map[string]string{resolvConf: "nameserver 127.0.0.1\n", manager: "nameserver 192.0.2.55\n"}, []string{"127.0.0.1/32", "192.0.2.55/32"}},
+		"behind dnsmasq":          {map[string]string{resolvConf: "nameserver 127.0.0.1\n", dnsmasq: "nameserver 192.0.2.56\n"}, []string{"127.0.0.1/32", "192.0.2.56/32"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			root := t.TempDir()
-			for path, text := range c.files {
-				path = filepath.Join(root, path)
-				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
-					t.Fatal(err)
-				}
-			}
-			list, err := protectedIn(root)
+			list, err := resolversIn(rootWith(t, c.files))
 			if err != nil {
 				t.Fatal(err)
 			}
 			var got []string
-			for _, p := range list {
-				got = append(got, p.Prefix.String()+" "+p.Rule)
+			for _, p := range rulesOf("a resolver of this host", list) {
+				got = append(got, p.Prefix.String())
 			}
 			if !slices.Equal(got, c.want) {
 				t.Errorf("protected are %q, want %q", got, c.want)
@@ -62,19 +39,53 @@ func TestGatewaysAndResolversAreProtected(t *testing.T) {
 	}
 }
 
-// What can be read counts, whatever else cannot.
-func TestAFileThatCannotBeReadProtectsTheRest(t *testing.T) {
+func rootWith(t *testing.T, files map[string]string) string {
+	t.Helper()
 	root := t.TempDir()
-	for _, dir := range []string{routesIPv4, "/etc"} {
-		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil { // a directory cannot be read as a file
+	for path, text := range files {
+		path = filepath.Join(root, path)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(root, resolvConf), []byte("nameserver 192.0.2.53\n"), 0o600); err != nil {
-		t.Fatal(err)
+	return root
+}
+
+// What should be there and is not leaves something without protection: it is
+// said, and the rest counts.
+func TestWhatCannotBeReadIsSaidAndTheRestIsProtected(t *testing.T) {
+	resolver := map[string]string{resolvConf: "nameserver 192.0.2.53\n"}
+	for name, c := range map[string]struct {
+		files map[string]string
+		harm  func(root string) error
+		word  string
+		rest  int
+	}{
+		"no resolv.conf":            {nil, nil, "resolv.conf", 0},
+		"a link that leads nowhere": {resolver, func(r string) error { return link(r, "/run/systemd/resolve/stub-resolv.conf") }, "resolv.conf", 0},
+		"a directory in its place":  {resolver, func(r string) error { return os.MkdirAll(filepath.Join(r, resolvedBehind), 0o755) }, "is a directory", 1},
+		"nothing behind a stub":     {map[string]string{resolvConf: "nameserver 127.0.0.53\n"}, nil, resolvedBehind, 1},
+		"a link within the root":    {map[string]string{"/run/resolv.conf": "nameserver 192.0.2.53\n", resolvConf: ""}, func(r string) error { return link(r, "/run/resolv.conf") }, "", 1},
+		"a stub of somebody else":   {map[string]string{resolvConf: "nameserver 127.0.0.1\n"}, nil, "", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := rootWith(t, c.files)
+			if c.harm != nil {
+				if err := c.harm(root); err != nil {
+					t.Fatal(err)
+				}
+			}
+			list, err := ProtectedSeenIn(root)
+			resolvers := slices.DeleteFunc(list, func(p Protected) bool { return p.Rule != "a resolver of this host" })
+			if len(resolvers) != c.rest || (err == nil) != (c.word == "") || err != nil && !strings.Contains(err.Error(), c.word) {
+				t.Errorf("got %v and the error %v, want %d resolvers and %q", resolvers, err, c.rest, c.word)
+			}
+		})
 	}
-	list, err := protectedIn(root)
-	if len(list) != 1 || err == nil || errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("got %v and the error %v, want the resolver and an error", list, err)
-	}
+}
+
+// link puts an absolute link in resolv.conf's place.
+func link(root, to string) error {
+	path := filepath.Join(root, resolvConf)
+	return errors.Join(os.Remove(path), os.Symlink(to, path))
 }

@@ -1,0 +1,9 @@
+package observed
+
+import (
+	"testing"
+
+	"reconciler/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
