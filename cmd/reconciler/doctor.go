@@ -74,8 +74,9 @@ func examine(ctx context.Context, cmd *cobra.Command) []doctor.Finding {
 	if err != nil {
 		return []doctor.Finding{{Check: "configuration", Level: doctor.Failure, Says: err.Error(), Mend: "${EDITOR:-vi} " + settingsFile(cmd)}}
 	}
+	metadata, expected := observed.MetadataService()
 	p := doctor.Patient{
-		Config: cfg, Metadata: observed.MetadataClient(), OnEC2: onEC2(), Connect: controller.ConnectAWS,
+		Config: cfg, Metadata: metadata, OnEC2: expected, Connect: controller.ConnectAWS,
 		Run: tool.Exec{}, Spec: hostSpec(cfg), Holder: controller.Holder, Clock: doctor.Synchronised,
 		UID: os.Geteuid(), Now: time.Now, Lifted: liftedHere(cfg),
 		Here: func() ([]observed.Protected, error) { return observed.ProtectedSeenIn(rootOfDaemon(cfg.Chain)) },
@@ -129,9 +130,4 @@ func liftedHere(cfg config.Config) func(jail string, prefix netip.Prefix) bool {
 			return !f.LastLift(cfg.HostID, jail, prefix).IsZero()
 		})
 	}
-}
-
-// onEC2 says that instance metadata is expected to answer.
-func onEC2() bool {
-	return observed.OnEC2() || os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT") != ""
 }

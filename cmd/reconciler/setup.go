@@ -48,13 +48,14 @@ func engineOf(cmd *cobra.Command, cfg config.Config, writing bool) (*engine, err
 	if err := spec.Validate(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
+	metadata, expected := observed.MetadataService()
 	e := &engine{config: cfg, store: store}
 	e.loop = &controller.Loop{
 		Config: cfg, Store: store, Now: time.Now, Log: newLogger(cmd.ErrOrStderr(), cfg),
 		Notify: func(string) {}, Here: observed.ProtectedHere,
 		Cloud: controller.Cloud{
-			Connect: controller.ConnectAWS, Metadata: observed.MetadataClient(), NACL: cfg.NACL, Now: time.Now,
-			OnEC2: onEC2(),
+			Connect: controller.ConnectAWS, Metadata: metadata, NACL: cfg.NACL, Now: time.Now,
+			OnEC2: expected,
 		},
 	}
 	if cfg.Host != config.HostNone {

@@ -15,7 +15,7 @@ import (
 )
 
 // ErrNoCloud means that this machine is no EC2 instance, so that --nacl auto
-// leaves the bans to the host alone. It is no failure and final.
+// leaves the bans to the host alone. It is no failure, and not the last word.
 var ErrNoCloud = errors.New("this machine is not on EC2: the host alone enforces the bans (--nacl acl-… names an ACL)")
 
 // EC2 is what is used of the EC2 API.

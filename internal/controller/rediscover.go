@@ -34,31 +34,42 @@ func (l *Loop) discover(ctx context.Context) {
 	}
 }
 
-// follow reads the metadata at every resync. It returns true when the ACLs have
-// to be discovered anew, false when the context is done.
+// While nobody answers where no instance is expected: how long it is looked for
+// as soon as a resync, and how seldom after that.
+const (
+	soonUntil = 10 * time.Minute
+	seldom    = 10 * time.Minute
+)
+
+// follow reads the metadata at every resync, also where nobody has answered yet:
+// the unit starts before the network, and not every instance has a mark. It
+// returns true when the ACLs have to be discovered anew, false when the context
+// is done.
 func (l *Loop) follow(ctx context.Context, f Found) bool {
-	var tick <-chan time.Time
-	if !f.Metadata.IsZero() {
-		ticker := time.NewTicker(l.Config.Resync)
-		defer ticker.Stop()
-		tick = ticker.C
-	}
+	pause, began := newPause(), time.Now()
 	for {
+		next := l.Config.Resync
+		if f.Metadata.IsZero() {
+			if next = min(pause.NextBackOff(), next); !l.Cloud.OnEC2 && time.Since(began) > soonUntil {
+				next = max(seldom, l.Config.Resync)
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return false
 		case <-l.again:
 			return sleep(ctx, l.Config.Resync) // the ACL that was found is gone: no hot loop
-		case <-tick:
+		case <-time.After(next):
 		}
 		m, err := observed.ReadMetadata(ctx, l.Cloud.Metadata)
 		if err != nil || m.Equal(f.Metadata) {
 			continue // what was known stays
 		}
+		l.Cloud.OnEC2 = true // it has answered; a silence is a failure from now on
 		if l.Config.NACL[0] == config.NACLAuto && !slices.Equal(m.Subnets, f.Metadata.Subnets) {
 			return true
 		}
-		f.Metadata, f.Pictures = m, nil
+		f.Metadata, f.Pictures, f.Warning = m, nil, ""
 		if !l.send(ctx, f) {
 			return false
 		}

@@ -3,7 +3,7 @@ package observed
 import (
 	"context"
 	"fmt"
-	"os"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -13,13 +13,37 @@ import (
 	"github.com/aws/smithy-go/logging"
 )
 
-// MetadataClient makes a client of the instance metadata service. It speaks
-// IMDSv2 only.
-func MetadataClient() *imds.Client {
-	return imds.New(imds.Options{
-		Endpoint:       os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT"),
-		EnableFallback: aws.FalseTernary,
+// MetadataService makes a client of the instance metadata service, as the SDK's
+// own chain of settings has it: the endpoint, its mode, whether it is to be used
+// at all, from the environment and from the files of profiles. It speaks IMDSv2
+// only, whatever they say. Settings that cannot be read are said by Settings;
+// those of the environment count then. Only files are read. It reports whether the service is
+// expected to answer: on EC2, and where an endpoint is named.
+func MetadataService(options ...func(*imds.Options)) (client *imds.Client, expected bool) {
+	cfg, err := config.LoadDefaultConfig(context.Background(), config.WithLogger(logging.Nop{}), config.WithDefaultsMode(aws.DefaultsModeStandard)) // the mode "auto" would ask the service first
+	if err != nil {
+		cfg = aws.Config{Logger: logging.Nop{}}
+		if env, err := config.NewEnvConfig(); err == nil {
+			cfg.ConfigSources = []any{env}
+		}
+	}
+	cfg.Retryer = nil // it has its own: no answer means no instance
+	options = append(options, func(o *imds.Options) { o.EnableFallback = aws.FalseTernary })
+	client = imds.NewFromConfig(cfg, options...)
+	return client, OnEC2() || slices.ContainsFunc(cfg.ConfigSources, namesEndpoint)
+}
+
+// namesEndpoint reports whether a source of settings names an endpoint of the
+// metadata service.
+func namesEndpoint(source any) bool {
+	s, ok := source.(interface {
+		GetEC2IMDSEndpoint() (string, bool, error)
 	})
+	if !ok {
+		return false
+	}
+	_, found, err := s.GetEC2IMDSEndpoint()
+	return found && err == nil
 }
 
 // Connect builds a client of EC2; see Settings.
@@ -37,10 +61,13 @@ func Connect(ctx context.Context) (*ec2.Client, error) {
 // error, where the SDK would write lines of a form of its own; what fails comes
 // back as an error.
 func Settings(ctx context.Context) (aws.Config, error) {
-	metadata := MetadataClient()
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}), config.WithEC2RoleCredentialOptions(func(o *ec2rolecreds.Options) {
-		o.Client = metadata
-	}))
+	metadata, _ := MetadataService()
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}),
+		config.WithEC2RoleCredentialOptions(func(o *ec2rolecreds.Options) { o.Client = metadata }),
+		func(o *config.LoadOptions) error {
+			o.DefaultsModeOptions.IMDSClient = metadata
+			return nil
+		})
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("reading the AWS settings: %w", err)
 	}

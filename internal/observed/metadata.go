@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -125,15 +124,4 @@ func metadataLines(ctx context.Context, api MetadataAPI, key string) ([]string, 
 		return nil, fmt.Errorf("reading metadata %s: %w", path.Clean(key), err)
 	}
 	return strings.Fields(string(text)), nil
-}
-
-// OnEC2 says whether the machine's firmware calls itself an EC2 instance (EC2
-// user guide, "Detect whether a host is an EC2 instance").
-func OnEC2() bool {
-	vendor, err := os.ReadFile("/sys/class/dmi/id/sys_vendor")
-	if err == nil {
-		return strings.HasPrefix(string(vendor), "Amazon EC2")
-	}
-	uuid, err := os.ReadFile("/sys/hypervisor/uuid") // Xen instances
-	return err == nil && strings.HasPrefix(string(uuid), "ec2")
 }

@@ -8,7 +8,9 @@ import (
 )
 
 // always are the ranges that no configuration can ban: loopback, unspecified,
-// link-local and multicast (IANA special-purpose address registries).
+// link-local and multicast (IANA special-purpose address registries), and where
+// EC2 has metadata, resolver and clock for IPv6 (EC2 user guide, "Access
+// instance metadata"); for IPv4 those are link-local.
 var always = []Protected{
 	{Prefix: netip.MustParsePrefix("0.0.0.0/8"), Rule: "the unspecified range"},
 	{Prefix: netip.MustParsePrefix("127.0.0.0/8"), Rule: "loopback"},
@@ -17,6 +19,7 @@ var always = []Protected{
 	{Prefix: netip.MustParsePrefix("255.255.255.255/32"), Rule: "broadcast"},
 	{Prefix: netip.MustParsePrefix("::/128"), Rule: "the unspecified address"},
 	{Prefix: netip.MustParsePrefix("::1/128"), Rule: "loopback"},
+	{Prefix: netip.MustParsePrefix("fd00:ec2::/32"), Rule: "the link-local services of EC2"},
 	{Prefix: netip.MustParsePrefix("fe80::/10"), Rule: "link-local"},
 	{Prefix: netip.MustParsePrefix("ff00::/8"), Rule: "multicast"},
 }

@@ -25,6 +25,7 @@ func TestABanThatOverlapsAProtectedAddressIsRefusedWhole(t *testing.T) {
 		{"loopback", "127.0.0.1/32", "overlaps 127.0.0.0/8 (loopback)"},
 		{"IPv6 loopback", "::1/128", "overlaps ::1/128 (loopback)"},
 		{"link-local", "169.254.169.254/32", "overlaps 169.254.0.0/16 (link-local)"},
+		{"metadata over IPv6", "fd00:ec2::254/128", "overlaps fd00:ec2::/32 (the link-local services of EC2)"},
 		{"IPv6 link-local", "fe80::1/128", "overlaps fe80::/10 (link-local)"},
 		{"multicast", "224.0.0.251/32", "overlaps 224.0.0.0/4 (multicast)"},
 		{"unspecified", "0.0.0.0/32", "overlaps 0.0.0.0/8 (the unspecified range)"},
