@@ -52,27 +52,10 @@ func writeACL(w io.Writer, acl observed.ACL, owners []observed.Owner) error {
 		if e.Allow {
 			action = "allow"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", number, protocolText(e.Shape.Protocol), e.Prefix, portsText(e.Shape), action, owners[i]) //nolint:errcheck // Flush tells
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", number, e.Shape.ProtocolName(), e.Prefix, e.Shape.Ports, action, owners[i]) //nolint:errcheck // Flush tells
 	}
 	fmt.Fprintln(t) //nolint:errcheck // Flush tells
 	return t.Flush()
-}
-
-func protocolText(number string) string {
-	if name, ok := map[string]string{observed.ProtocolAll: "all", observed.ProtocolTCP: "tcp", observed.ProtocolUDP: "udp", "1": "icmp", "58": "icmpv6"}[number]; ok {
-		return name
-	}
-	return number
-}
-
-func portsText(s observed.Shape) string {
-	switch {
-	case s.Ports.All():
-		return "all"
-	case s.Ports.From == s.Ports.To:
-		return fmt.Sprint(s.Ports.From)
-	}
-	return fmt.Sprintf("%d-%d", s.Ports.From, s.Ports.To)
 }
 
 func adoptCommand() *cobra.Command {

@@ -90,20 +90,17 @@ func parseProtocol(text string) (string, error) {
 }
 
 // parsePorts gives every way to say all ports as the zero value, so that two
-// equal shapes compare equal. Port 0 alone would read as all: it is refused.
+// equal shapes compare equal. Port 0 alone is refused: no service has it, so
+// such a ban would stop nobody.
 func parsePorts(text string) (observed.Ports, error) {
 	if text == "all" {
 		return observed.Ports{}, nil
 	}
 	from, to, err := parseRange(text)
-	ports := observed.Ports{From: from, To: to}
-	if err != nil || from > to || to > 65535 || ports == (observed.Ports{}) {
+	if err != nil || from > to || to > 65535 || to == 0 {
 		return observed.Ports{}, fmt.Errorf("%q is no port or range; write all, 22 or 8000-8999", text)
 	}
-	if ports.All() {
-		return observed.Ports{}, nil
-	}
-	return ports, nil
+	return observed.NewPorts(from, to), nil
 }
 
 // parseIgnore takes an address or a prefix. Host bits are cleared and

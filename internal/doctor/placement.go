@@ -51,7 +51,7 @@ func (e *examination) before(acl observed.ACL) {
 		if rule.Allow && rule.Number < e.Config.Rules.Last && rule.Shape.Overlaps(e.Config.Shape) {
 			free = false
 			e.warn("rules before", narrower(e.Config.Rules, rule.Number, acl.ID),
-				"rule %d of %s allows %s: a ban of an address in there with a higher number does nothing", rule.Number, acl.ID, rule.Prefix)
+				"rule %d of %s allows %s: a ban of an address in there with a higher number does not stop that", rule.Number, acl.ID, rule.Matches())
 		}
 	}
 	if free {

@@ -114,25 +114,44 @@ func aclOf(raw types.NetworkAcl, now time.Time) (ACL, error) {
 	return acl, nil
 }
 
+// Errors of an entry that the EC2 API would never give.
+var (
+	errAction = errors.New("its action is neither allow nor deny")
+	errPorts  = errors.New("its range of ports lacks an end")
+)
+
 // EntryOf translates one entry of the API. Prefixes are masked here as well,
-// since both sides of a comparison must be.
+// since both sides of a comparison must be. What cannot be understood is an
+// error and no guess: a guess could be taken for a deny that enforces a ban.
 func EntryOf(e types.NetworkAclEntry) (Entry, error) {
+	number := aws.ToInt32(e.RuleNumber)
 	cidr := aws.ToString(e.CidrBlock)
 	if cidr == "" {
 		cidr = aws.ToString(e.Ipv6CidrBlock)
 	}
 	prefix, err := netip.ParsePrefix(cidr)
 	if err != nil {
-		return Entry{}, fmt.Errorf("rule %d has the CIDR %q: %w", aws.ToInt32(e.RuleNumber), cidr, err)
+		return Entry{}, fmt.Errorf("rule %d has the CIDR %q: %w", number, cidr, err)
 	}
-	out := Entry{
-		Number: int(aws.ToInt32(e.RuleNumber)),
-		Prefix: prefix.Masked(),
-		Allow:  e.RuleAction == types.RuleActionAllow,
-		Shape:  Shape{Protocol: aws.ToString(e.Protocol)},
+	if e.RuleAction != types.RuleActionAllow && e.RuleAction != types.RuleActionDeny {
+		return Entry{}, fmt.Errorf("rule %d: %w: %q", number, errAction, e.RuleAction)
 	}
-	if e.PortRange != nil && (out.Shape.Protocol == ProtocolTCP || out.Shape.Protocol == ProtocolUDP) {
-		out.Shape.Ports = Ports{From: int(aws.ToInt32(e.PortRange.From)), To: int(aws.ToInt32(e.PortRange.To))}.Canonical()
+	shape, err := shapeOf(e)
+	if err != nil {
+		return Entry{}, fmt.Errorf("rule %d: %w", number, err)
 	}
-	return out, nil
+	return Entry{Number: int(number), Prefix: prefix.Masked(), Allow: e.RuleAction == types.RuleActionAllow, Shape: shape}, nil
+}
+
+// shapeOf reads protocol and ports. Ports count with TCP and UDP alone, and a
+// range that is absent leaves none out (EC2 API reference, NetworkAclEntry).
+func shapeOf(e types.NetworkAclEntry) (Shape, error) {
+	protocol, err := parseProtocol(aws.ToString(e.Protocol))
+	if err != nil || e.PortRange == nil || protocol != ProtocolTCP && protocol != ProtocolUDP {
+		return Shape{Protocol: protocol}, err
+	}
+	if e.PortRange.From == nil || e.PortRange.To == nil {
+		return Shape{}, errPorts
+	}
+	return Shape{Protocol: protocol, Ports: NewPorts(int(*e.PortRange.From), int(*e.PortRange.To))}, nil
 }

@@ -64,59 +64,6 @@ func FamilyOf(p netip.Prefix) Family {
 // Families in the order in which they are shown.
 var Families = []Family{IPv4, IPv6}
 
-// Protocol numbers as the EC2 API writes them.
-const (
-	ProtocolAll = "-1"
-	ProtocolTCP = "6"
-	ProtocolUDP = "17"
-)
-
-// Ports is an inclusive range of ports. The zero value means all of them.
-type Ports struct {
-	From int `json:"from,omitempty"`
-	To   int `json:"to,omitempty"`
-}
-
-// All says that the range leaves no port out.
-func (p Ports) All() bool { return p == Ports{} || p.From <= 0 && p.To >= 65535 }
-
-// Canonical gives the one way to write the range: the zero value for all ports.
-func (p Ports) Canonical() Ports {
-	if p.All() {
-		return Ports{}
-	}
-	return p
-}
-
-// Overlaps says that the two ranges share a port.
-func (p Ports) Overlaps(q Ports) bool {
-	return p.All() || q.All() || p.From <= q.To && q.From <= p.To
-}
-
-// Contains says that every port of q is in p.
-func (p Ports) Contains(q Ports) bool {
-	return p.All() || !q.All() && p.From <= q.From && q.To <= p.To
-}
-
-// Shape is what a ban blocks: always inbound, always a deny.
-type Shape struct {
-	Protocol string `json:"protocol"` // as the EC2 API writes it: -1, 6, 17
-	Ports    Ports  `json:"ports,omitzero"`
-}
-
-// Overlaps says that some traffic matches both shapes.
-func (s Shape) Overlaps(t Shape) bool {
-	if s.Protocol == ProtocolAll || t.Protocol == ProtocolAll {
-		return true
-	}
-	return s.Protocol == t.Protocol && s.Ports.Overlaps(t.Ports)
-}
-
-// Contains says that all traffic of t matches s too.
-func (s Shape) Contains(t Shape) bool {
-	return s.Protocol == ProtocolAll || s.Protocol == t.Protocol && s.Ports.Contains(t.Ports)
-}
-
 // DefaultRule is the first number of the default denies: 32767 for IPv4 and
 // 32768 for IPv6 (Amazon VPC user guide, "Network ACL rules").
 const DefaultRule = 32767
@@ -127,6 +74,15 @@ type Entry struct {
 	Prefix netip.Prefix // masked
 	Allow  bool
 	Shape  Shape
+}
+
+// Matches gives what an entry is about in words: the prefix alone when it is
+// all traffic.
+func (e Entry) Matches() string {
+	if e.Shape.Protocol == ProtocolAll {
+		return e.Prefix.String()
+	}
+	return e.Shape.String() + " from " + e.Prefix.String()
 }
 
 // Default says that the entry is one of the two that AWS keeps.

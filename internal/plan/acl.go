@@ -115,7 +115,7 @@ func (p *aclPlanner) judgeOne(h *held) {
 		return
 	}
 	if allow, shadowed := p.acl.Shadow(h.Number, h.Prefix, h.Shape); shadowed {
-		h.drop(desired.Shadowed, fmt.Sprintf("shadowed: rule %d allows %s before it", allow.Number, allow.Prefix))
+		h.drop(desired.Shadowed, fmt.Sprintf("shadowed: rule %d allows %s before it", allow.Number, allow.Matches()))
 		return
 	}
 	h.moving = !p.limits.Window.Contains(h.Number) || h.Shape != p.limits.Shape

@@ -108,7 +108,7 @@ func warnings(w *Want, have observed.State, sum Summary, limits Limits) []string
 		}
 	}
 	for _, acl := range have.ACLs {
-		out = append(out, aclWarnings(acl.ID, sum.NACL[acl.ID])...)
+		out = append(out, aclWarnings(acl.ID, sum.NACL[acl.ID], limits.Window)...)
 		for _, prefix := range slices.SortedFunc(maps.Keys(acl.Refused), observed.Compare) {
 			out = append(out, fmt.Sprintf("%s refuses %s: %s; the host alone enforces it", acl.ID, prefix, acl.Refused[prefix]))
 		}
@@ -116,7 +116,7 @@ func warnings(w *Want, have observed.State, sum Summary, limits Limits) []string
 	return out
 }
 
-func aclWarnings(id string, families map[observed.Family]ACLSummary) []string {
+func aclWarnings(id string, families map[observed.Family]ACLSummary, window observed.Window) []string {
 	var out []string
 	for _, f := range observed.Families {
 		s := families[f]
@@ -126,9 +126,23 @@ func aclWarnings(id string, families map[observed.Family]ACLSummary) []string {
 		if s.Shadowed > 0 {
 			out = append(out, fmt.Sprintf("%s: %d %s bans are overruled by a lower-numbered allow; move the allow above the window", id, s.Shadowed, f))
 		}
-		if s.blocked {
-			out = append(out, fmt.Sprintf("%s: an allow below the window leaves no number for %s bans; move it above the window or change --rules", id, f))
+		if e := s.overruling; e.Number > 0 {
+			out = append(out, fmt.Sprintf("%s: %s; give that rule a number above %d, or change --rules", id, overrulingText(e, f, s.Capacity), window.Last))
 		}
 	}
 	return out
+}
+
+// overrulingText says what an allow costs, and why.
+func overrulingText(e observed.Entry, f observed.Family, capacity int) string {
+	traffic := "all"
+	if e.Shape.Protocol != observed.ProtocolAll {
+		traffic = e.Shape.String()
+	}
+	if capacity == 0 {
+		return fmt.Sprintf("an allow below the window leaves no number for %s bans: rule %d allows %s from %s, and a deny above it does not stop that",
+			f, e.Number, traffic, e.Prefix)
+	}
+	return fmt.Sprintf("numbers above rule %d are not usable for %s bans, which leaves %d: it allows %s from %s, and a deny above it does not stop that",
+		e.Number, f, capacity, traffic, e.Prefix)
 }

@@ -89,7 +89,7 @@ func (p *aclPlanner) absence(b desired.Ban) string {
 	}
 	if allow, shadowed := p.acl.Shadow(n, b.Prefix, p.limits.Shape); shadowed {
 		return fmt.Sprintf("%s cannot hold it: rule %d allows %s before every free number; give that rule a number above %d.",
-			p.acl.ID, allow.Number, allow.Prefix, p.limits.Window.Last)
+			p.acl.ID, allow.Number, allow.Matches(), p.limits.Window.Last)
 	}
 	if s.full() {
 		return fmt.Sprintf("%s is full: it gets the next slot that is free, after those that end later.", p.acl.ID)

@@ -78,6 +78,6 @@ func intersect(a, b observed.Shape) (observed.Shape, bool) {
 	case b.Contains(a):
 		return a, true
 	}
-	a.Ports = observed.Ports{From: max(a.Ports.From, b.Ports.From), To: min(a.Ports.To, b.Ports.To)}
+	a.Ports = a.Ports.Intersect(b.Ports)
 	return a, true
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -238,5 +239,63 @@ func TestABanIsPutOnlyWhereItWorks(t *testing.T) {
 			acl: aclOf(allow(5, "0.0.0.0/0"), deny(6, "203.0.113.7/32")), limits: standard(window(6, 90)),
 			want: []string{"acl-1 delete rule 6 203.0.113.7/32: shadowed: rule 5 allows 0.0.0.0/0 before it"},
 		},
+		{
+			name: "above an allow of port 0 alone, when it blocks another port", set: one, acl: aclOf(tcp(allow(5, "0.0.0.0/0"), 0, 0)),
+			limits: func() Limits { l := sshOnly; l.Window.First = 6; return l }(),
+			want:   []string{"acl-1 create rule 6 203.0.113.7/32: new ban"},
+		},
+		{
+			name: "also where a foreign deny of port 0 alone stands", set: one, acl: aclOf(tcp(deny(1, "203.0.113.7/32"), 0, 0)), limits: sshOnly,
+			want: []string{"acl-1 create rule 2 203.0.113.7/32: new ban"},
+		},
+		{
+			name: "also where a foreign deny leaves port 0 out", set: one, acl: aclOf(tcp(deny(1, "203.0.113.7/32"), 1, 65535)),
+			limits: standard(func(l *Limits) { l.Shape = observed.Shape{Protocol: observed.ProtocolTCP} }),
+			want:   []string{"acl-1 create rule 2 203.0.113.7/32: new ban"},
+		},
+		{name: "not above an allow of ICMP, which it is to block as well", set: one, acl: aclOf(icmp(allow(5, "0.0.0.0/0"))), limits: standard(window(6, 90))},
+		{
+			name: "above an allow of ICMP, when it blocks TCP alone", set: one, acl: aclOf(icmp(allow(5, "0.0.0.0/0"))),
+			limits: func() Limits { l := sshOnly; l.Window.First = 6; return l }(),
+			want:   []string{"acl-1 create rule 6 203.0.113.7/32: new ban"},
+		},
 	})
+}
+
+func tcp(e observed.Entry, from, to int) observed.Entry {
+	e.Shape = observed.Shape{Protocol: observed.ProtocolTCP, Ports: observed.NewPorts(from, to)}
+	return e
+}
+
+func icmp(e observed.Entry) observed.Entry {
+	e.Shape = observed.Shape{Protocol: "1"}
+	return e
+}
+
+func TestAnAllowThatCostsSlotsIsNamedWithTheMend(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		acl    observed.ACL
+		limits Limits
+		want   []string
+	}{
+		{
+			"an allow of ICMP in the window", aclOf(icmp(allow(10, "0.0.0.0/0"))), standard(),
+			[]string{"acl-1: numbers above rule 10 are not usable for ipv4 bans, which leaves 9: it allows icmp from 0.0.0.0/0, and a deny above it does not stop that; give that rule a number above 90, or change --rules"},
+		},
+		{
+			"an allow of port 0 below the window", aclOf(tcp(allow(1, "::/0"), 0, 0)), standard(window(2, 90)),
+			[]string{"acl-1: an allow below the window leaves no number for ipv6 bans: rule 1 allows tcp 0 from ::/0, and a deny above it does not stop that; give that rule a number above 90, or change --rules"},
+		},
+		{"an allow of ICMP, when bans block TCP alone", aclOf(icmp(allow(10, "0.0.0.0/0"))), standard(func(l *Limits) { l.Shape = shapeSSH }), nil},
+		{"an allow above all that the quota has room for", aclOf(allow(20, "0.0.0.0/0")), standard(), nil},
+		{"an allow above the window", aclOf(allow(100, "0.0.0.0/0")), standard(), nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, got := Examine(Prepare(setOf(), c.limits), observed.State{ACLs: acls(c.acl)}, c.limits, start)
+			if !slices.Equal(got, c.want) {
+				t.Errorf("it says %q, not %q", got, c.want)
+			}
+		})
+	}
 }

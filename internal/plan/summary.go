@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -19,7 +18,7 @@ type ACLSummary struct {
 	Unclaimed int `json:"unclaimed"` // our shape in our window, but not in our records
 	Shadowed  int `json:"shadowed"`  // entries of ours that a lower-numbered allow overrules
 
-	blocked bool // every number of the window is overruled by an allow
+	overruling observed.Entry // an allow that takes numbers of the window from all bans; zero: none
 }
 
 // HostSummary is the host in figures.
@@ -80,7 +79,7 @@ func summariseACL(p *aclPlanner) map[observed.Family]ACLSummary {
 	out := map[observed.Family]ACLSummary{}
 	for _, f := range observed.Families {
 		s := p.countFamily(f)
-		s.Capacity, s.blocked = p.capacity(f)
+		s.Capacity, s.overruling = p.capacity(f)
 		out[f] = s
 	}
 	return out
@@ -115,8 +114,9 @@ func (p *aclPlanner) countFamily(f observed.Family) ACLSummary {
 
 // capacity is the quota less every entry of the family that is not ours (the
 // default deny included), and no more than the window has numbers that are
-// free or ours and below every allow that would overrule all bans.
-func (p *aclPlanner) capacity(f observed.Family) (n int, blocked bool) {
+// free or ours and below every allow that would overrule all bans. Where such
+// an allow costs slots, it is given too.
+func (p *aclPlanner) capacity(f observed.Family) (n int, overruling observed.Entry) {
 	room := p.limits.quota(p.acl.ID, f)
 	taken := map[int]bool{}
 	for _, e := range p.others {
@@ -130,25 +130,33 @@ func (p *aclPlanner) capacity(f observed.Family) (n int, blocked bool) {
 			taken[h.Number] = true
 		}
 	}
-	first, last := p.limits.Window.First, min(p.limits.Window.Last, p.allowsAll(f))
-	numbers := 0
-	for i := first; i <= last; i++ {
-		if !taken[i] {
-			numbers++
+	room = max(0, room)
+	allow, found := p.allowsAll(f)
+	below, above := 0, 0
+	for i := p.limits.Window.First; i <= p.limits.Window.Last; i++ {
+		switch {
+		case taken[i]:
+		case !found || i < allow.Number:
+			below++
+		default:
+			above++
 		}
 	}
-	return max(0, min(room, numbers)), last < first
+	if below < room && above > 0 {
+		overruling = allow
+	}
+	return min(room, below), overruling
 }
 
-// allowsAll gives the lowest number that allows everything: a deny behind it is
-// overruled.
-func (p *aclPlanner) allowsAll(f observed.Family) int {
+// allowsAll gives the lowest-numbered allow for any address: a deny behind it
+// is overruled.
+func (p *aclPlanner) allowsAll(f observed.Family) (observed.Entry, bool) {
 	for _, e := range p.acl.Entries {
 		if e.Allow && observed.FamilyOf(e.Prefix) == f && e.Prefix.Bits() == 0 && e.Shape.Overlaps(p.limits.Shape) {
-			return e.Number
+			return e, true
 		}
 	}
-	return math.MaxInt
+	return observed.Entry{}, false
 }
 
 // Owners says whose each entry of an ACL is, in their order.
