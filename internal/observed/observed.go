@@ -125,7 +125,11 @@ type ACL struct {
 	// Refused are bans that the API rejects as malformed; no slot is tried for them.
 	Refused map[netip.Prefix]string
 	Lost    map[netip.Prefix]bool // were there at the last look and are gone without our doing
-	ReadAt  time.Time
+	// Unshown are numbers that we have written and at which no later read has
+	// shown our entry for sure.
+	Unshown   map[int]bool
+	Contested bool // entries where ours are have lately changed without our doing
+	ReadAt    time.Time
 }
 
 // Count gives the number of inbound entries of one family, the default deny

@@ -161,7 +161,7 @@ func (p *aclPlanner) judgeAgainstOthers(h *held) {
 			return
 		}
 	}
-	if e, ok := p.foreignCover(h.Prefix); ok {
+	if e, ok := p.yields(h.Number, h.Prefix); ok {
 		h.drop(desired.Covered, fmt.Sprintf("covered by the deny of %s in rule %d", e.Prefix, e.Number))
 	}
 }

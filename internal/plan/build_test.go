@@ -61,6 +61,18 @@ func named(id string, acl observed.ACL) observed.ACL {
 	return acl
 }
 
+// unshown makes an ACL at whose number no read has shown our entry yet.
+func unshown(acl observed.ACL, n int) observed.ACL {
+	acl.Unshown = map[int]bool{n: true}
+	return acl
+}
+
+// changed makes an ACL whose entries others have changed lately.
+func changed(acl observed.ACL) observed.ACL {
+	acl.Contested = true
+	return acl
+}
+
 func entry(prefix string, d time.Duration) observed.HostEntry {
 	e := observed.HostEntry{Prefix: pfx(prefix)}
 	if d != 0 {

@@ -37,6 +37,21 @@ func TestACoveredBanNeedsNoSlot(t *testing.T) {
 		},
 		{name: "when a deny of somebody else covers it", set: setOf(inside), acl: aclOf(deny(95, "203.0.113.0/24")), limits: standard()},
 		{
+			name: "not when that deny is of the same prefix with a higher number: the other one gives way",
+			set:  setOf(inside), acl: aclOf(deny(95, "203.0.113.7/32")), limits: standard(),
+			want: []string{"acl-1 create rule 1 203.0.113.7/32: new ban"},
+		},
+		{name: "but when it has a lower number than ours would", set: setOf(inside), acl: aclOf(deny(3, "203.0.113.7/32")), limits: standard(window(40, 90))},
+		{
+			name: "and of two of the same prefix the one with the higher number goes", set: setOf(inside), limits: standard(window(40, 90)),
+			acl:  aclOf(deny(3, "203.0.113.7/32"), deny(50, "203.0.113.7/32")),
+			want: []string{"acl-1 delete rule 50 203.0.113.7/32: covered by the deny of 203.0.113.7/32 in rule 3"},
+		},
+		{
+			name: "so that ours stays when the other is behind it", set: setOf(inside), limits: standard(window(1, 45)),
+			acl: aclOf(deny(3, "203.0.113.7/32"), deny(50, "203.0.113.7/32")),
+		},
+		{
 			name: "but it does when that deny blocks less", set: setOf(inside), acl: aclOf(someone), limits: standard(),
 			want: []string{"acl-1 create rule 1 203.0.113.7/32: new ban"},
 		},

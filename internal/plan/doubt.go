@@ -31,8 +31,7 @@ func (s *placer) retryDoubts() {
 			continue
 		}
 		ban, wanted := s.want.find(prefix, s.now)
-		_, shadowed := s.acl.Shadow(n, prefix, s.limits.Shape)
-		if wanted && !s.refused(prefix) && !shadowed && s.limits.Window.Contains(n) && !s.holds(prefix) && !s.covered(ban) {
+		if wanted && !s.refused(prefix) && s.works(n, prefix) && s.limits.Window.Contains(n) && !s.holds(prefix) && !s.covered(ban) {
 			s.retrying[prefix] = s.retry(n, ban)
 		}
 	}

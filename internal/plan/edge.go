@@ -21,7 +21,7 @@ type edgeACL struct {
 }
 
 // newEdge gives an edge that has nothing unless the mode is overflow, there is
-// an ACL, and all of them could be read.
+// an ACL, all of them could be read, and nobody else writes where we do.
 func newEdge(want *Want, acls []observed.ACL, limits Limits, now time.Time) *edge {
 	e := &edge{}
 	if limits.HostMode != HostOverflow || len(limits.ACLs) == 0 {
@@ -36,7 +36,11 @@ func newEdge(want *Want, acls []observed.ACL, limits Limits, now time.Time) *edg
 		if !ok {
 			return &edge{}
 		}
-		e.acls = append(e.acls, newEdgeACL(judged(want, a, limits, now)))
+		p := judged(want, a, limits, now)
+		if p.contested() {
+			return &edge{}
+		}
+		e.acls = append(e.acls, newEdgeACL(p))
 	}
 	return e
 }
@@ -73,20 +77,36 @@ func newEdgeACL(p *aclPlanner) edgeACL {
 	return a
 }
 
-// enforcesUntilEnd says that an entry that remains blocks the ban and ends no
-// earlier, so that nobody has to step in for it.
+// enforcesUntilEnd says that an entry of ours that remains blocks the ban and ends
+// no earlier, so that nobody has to step in for it. What somebody else made may
+// end at any moment.
 func (a edgeACL) enforcesUntilEnd(b desired.Ban) bool {
 	for _, end := range a.stays.Supernets(b.Prefix) {
 		if !desired.EndsBefore(end, b.Until) {
 			return true
 		}
 	}
-	_, ok := a.foreignCover(b.Prefix)
-	return ok
+	return false
 }
 
-// remains says that the entry is effective, there for certain, and to stay in
-// its slot.
+// remains says that the entry is effective, to stay in its slot, and there for
+// certain: a read has shown it since it was written.
 func (p *aclPlanner) remains(h *held) bool {
-	return h.wanted && !h.stale && p.limits.Window.Contains(h.Number) && !p.doubtful(h.Number) && h.Shape.Contains(p.limits.Shape)
+	return h.wanted && !h.stale && p.limits.Window.Contains(h.Number) && !p.doubtful(h.Number) && !p.acl.Unshown[h.Number] &&
+		h.Shape.Contains(p.limits.Shape)
+}
+
+// contested says that others write where our entries are, so that no entry of
+// ours is sure to stay: what is in our window looks like ours and is not in our
+// records, or it has changed without our doing.
+func (p *aclPlanner) contested() bool {
+	if p.acl.Contested {
+		return true
+	}
+	for _, e := range p.acl.Entries {
+		if !e.Allow && p.limits.Window.Contains(e.Number) && e.Shape == p.limits.Shape && !p.want.names(e.Prefix, p.limits.IPv6Prefix) {
+			return true
+		}
+	}
+	return false
 }

@@ -44,10 +44,11 @@ func (w *world) settled(a *fakeACL, e observed.Entry) bool {
 	return true
 }
 
-// coveredElsewhere says that another deny does the entry's work.
+// coveredElsewhere says that another deny does the entry's work: a wider one, or
+// one of somebody else for the same prefix with a lower number.
 func (w *world) coveredElsewhere(a *fakeACL, e observed.Entry) bool {
 	for n, o := range a.entries {
-		if n != e.Number && !o.Default() && !o.Allow && observed.Contains(o.Prefix, e.Prefix) && (o.Prefix != e.Prefix || !w.owns(a.id, o)) || n == e.Number && o.Prefix != e.Prefix && observed.Contains(o.Prefix, e.Prefix) {
+		if n != e.Number && !o.Default() && !o.Allow && observed.Contains(o.Prefix, e.Prefix) && (o.Prefix != e.Prefix || !w.owns(a.id, o) && n < e.Number) || n == e.Number && o.Prefix != e.Prefix && observed.Contains(o.Prefix, e.Prefix) {
 			return true
 		}
 	}
@@ -195,7 +196,7 @@ func (w *world) count(a *fakeACL, f observed.Family) ACLSummary {
 
 // redundant says that the entry is only there until another has taken over.
 func (w *world) redundant(a *fakeACL, e observed.Entry) bool {
-	return w.coveredElsewhere(a, e) && w.holdsUntil(a, e.Prefix, w.wanted()[e.Prefix], e.Number)
+	return w.coveredElsewhere(a, e) && (w.othersCover(a, e.Prefix, e.Number) || w.oursUntil(a, e.Prefix, w.wanted()[e.Prefix], e.Number))
 }
 
 func (w *world) unclaimed(a *fakeACL, e observed.Entry) bool {

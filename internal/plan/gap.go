@@ -24,8 +24,22 @@ func (p *aclPlanner) foreignCover(prefix netip.Prefix) (observed.Entry, bool) {
 }
 
 func (p *aclPlanner) othersBlock(prefix netip.Prefix, traffic observed.Shape) (observed.Entry, bool) {
+	return p.otherThat(prefix, traffic, func(*observed.Entry) bool { return true })
+}
+
+// yields gives the deny of somebody else that an entry of ours at number n gives
+// way to: a wider one, or one of the same prefix with a lower number. Whoever made
+// it may judge ours by the same rule, and of two that cover each other only one
+// may go, so the rule is a strict order.
+func (p *aclPlanner) yields(n int, prefix netip.Prefix) (observed.Entry, bool) {
+	return p.otherThat(prefix, p.limits.Shape, func(e *observed.Entry) bool { return e.Prefix != prefix || e.Number < n })
+}
+
+// otherThat finds an effective deny of somebody else that blocks the traffic from
+// the whole prefix and of which more is true.
+func (p *aclPlanner) otherThat(prefix netip.Prefix, traffic observed.Shape, more func(*observed.Entry) bool) (observed.Entry, bool) {
 	for i := range p.others { // by index, for this is asked for every ban
-		if e := &p.others[i]; !e.Default() && p.blocks(*e, prefix, traffic) {
+		if e := &p.others[i]; !e.Default() && p.blocks(*e, prefix, traffic) && more(e) {
 			return *e, true
 		}
 	}

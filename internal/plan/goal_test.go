@@ -96,31 +96,50 @@ func (w *world) hostHolds(p netip.Prefix, until time.Time) bool {
 	return false
 }
 
-// edgeHas says that every ACL enforces the prefix and will until the end.
+// edgeHas says that entries of ours in every ACL enforce the prefix and will until
+// the end, and that nobody else writes where they are.
 func (w *world) edgeHas(p netip.Prefix, until time.Time) bool {
 	for _, a := range w.acls {
-		if !w.limits.Retired[a.id] && (w.unread[a.id] || !w.holdsUntil(a, p, until)) {
+		if !w.limits.Retired[a.id] && (w.unread[a.id] || w.contested(a) || !w.oursUntil(a, p, until)) {
 			return false
 		}
 	}
 	return len(w.limits.ACLs) > 0
 }
 
-// holdsUntil says that an ACL has an effective entry for the prefix that stays
-// until the end: one of a ban that ends no earlier, or a deny of somebody else.
-func (w *world) holdsUntil(a *fakeACL, p netip.Prefix, until time.Time, without ...int) bool {
+// contested says that an entry in the window looks like ours, and no record
+// names it.
+func (w *world) contested(a *fakeACL) bool {
+	for _, e := range a.entries {
+		if !e.Allow && w.current(e) && !w.namesPrefix(e.Prefix, w.limits.IPv6Prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// othersCover says that somebody else's effective deny makes an entry of ours for
+// the prefix at number n needless: a wider one, or the same with a lower number.
+func (w *world) othersCover(a *fakeACL, p netip.Prefix, n int) bool {
+	for _, e := range a.entries {
+		if !e.Default() && !e.Allow && !w.owns(a.id, e) && observed.Contains(e.Prefix, p) && e.Shape.Contains(w.limits.Shape) &&
+			(e.Prefix != p || e.Number < n) && !w.overruled(a, e.Number, p, w.limits.Shape) {
+			return true
+		}
+	}
+	return false
+}
+
+// oursUntil says that an ACL has an effective entry of ours for the prefix that
+// stays until the end: one of a ban that ends no earlier.
+func (w *world) oursUntil(a *fakeACL, p netip.Prefix, until time.Time, without ...int) bool {
 	wanted := w.wanted()
 	for _, e := range a.entries {
-		if slices.Contains(without, e.Number) || e.Default() || e.Allow || !observed.Contains(e.Prefix, p) || !e.Shape.Contains(w.limits.Shape) {
+		if slices.Contains(without, e.Number) || e.Default() || e.Allow || !w.owns(a.id, e) || !observed.Contains(e.Prefix, p) || !e.Shape.Contains(w.limits.Shape) {
 			continue
 		}
 		end, ok := wanted[e.Prefix]
-		switch {
-		case !w.owns(a.id, e):
-			if !w.overruled(a, e.Number, p, w.limits.Shape) {
-				return true
-			}
-		case ok && w.limits.Window.Contains(e.Number) && !desired.EndsBefore(end, until) && !w.overruled(a, e.Number, e.Prefix, e.Shape):
+		if ok && w.limits.Window.Contains(e.Number) && !desired.EndsBefore(end, until) && !w.overruled(a, e.Number, e.Prefix, e.Shape) {
 			return true
 		}
 	}
@@ -183,12 +202,12 @@ func (w *world) needed(a *fakeACL, n int) bool {
 func checkPlaced(t *rapid.T, w *world, a *fakeACL) {
 	for p, until := range w.wanted() {
 		_, refused := w.refused[a.id][p]
-		if refused || w.limits.Retired[a.id] || w.holds(a, p) || w.holdsUntil(a, p, until) {
+		if refused || w.limits.Retired[a.id] || w.holds(a, p) || w.oursUntil(a, p, until) {
 			continue
 		}
 		family := observed.FamilyOf(p)
 		for n := w.limits.Window.First; n <= w.limits.Window.Last; n++ {
-			if w.overruled(a, n, p, w.limits.Shape) {
+			if w.overruled(a, n, p, w.limits.Shape) || w.othersCover(a, p, n) {
 				break
 			}
 			e, taken := a.entries[n]

@@ -126,7 +126,7 @@ func (s *placer) covered(b desired.Ban) bool {
 			}
 		}
 	}
-	_, ok := s.foreignCover(b.Prefix)
+	_, ok := s.yields(0, b.Prefix) // at any number
 	return ok
 }
 
@@ -158,8 +158,15 @@ func (s *placer) freeNumber(prefix netip.Prefix) (int, bool) {
 	if !free {
 		return 0, false
 	}
+	return n, s.works(n, prefix) // where the lowest does not, no higher one does
+}
+
+// works says that an entry of ours for the prefix would do its work at this
+// number: no lower allow overrules it, and no lower deny makes it needless.
+func (s *placer) works(n int, prefix netip.Prefix) bool {
 	_, shadowed := s.acl.Shadow(n, prefix, s.limits.Shape)
-	return n, !shadowed // every higher number is shadowed as well
+	_, needless := s.yields(n, prefix)
+	return !shadowed && !needless
 }
 
 // lowestFree gives the lowest number of the window that nobody uses.
@@ -191,11 +198,10 @@ func (s *placer) fits(h *held, b desired.Ban) bool {
 }
 
 // usable says that the slot can be rewritten for the ban: its number is in the
-// window and below every allow that would overrule the ban, and nothing else is
-// planned for it or in doubt about it.
+// window, the ban would work there, and nothing else is planned for it or in
+// doubt about it.
 func (s *placer) usable(h *held, b desired.Ban) bool {
-	_, shadowed := s.acl.Shadow(h.Number, b.Prefix, s.limits.Shape)
-	return s.limits.Window.Contains(h.Number) && !shadowed && !s.doubtful(h.Number) && !s.rewritten(h.Number)
+	return s.limits.Window.Contains(h.Number) && s.works(h.Number, b.Prefix) && !s.doubtful(h.Number) && !s.rewritten(h.Number)
 }
 
 // absorbable finds an entry that stays, that the wider ban covers and outlives,
