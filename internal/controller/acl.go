@@ -31,7 +31,7 @@ type aclActor struct {
 	picture  *observed.ACL
 	stale    bool // the next cycle reads first
 	known    *aclMemory
-	honoured time.Time
+	withheld withheld
 	quotas   quotas
 }
 
@@ -47,9 +47,11 @@ func (a *aclActor) cycle(ctx context.Context, o order) report {
 			}
 			r.read = true
 		}
-		limits := a.limits(o)
-		changes, withheld := plan.ForACL(o.want, *a.picture, a.board.state().Host, limits, a.now())
-		r.withheld = withheld
+		limits, now := a.limits(o), a.now()
+		var changes []plan.Change
+		changes, r.withheld = a.withheld.plan(o, limits, now, func(limits plan.Limits) ([]plan.Change, []plan.Change) {
+			return plan.ForACL(o.want, *a.picture, a.board.state().Host, limits, now)
+		})
 		if len(changes) == 0 {
 			break
 		}
@@ -66,9 +68,6 @@ func (a *aclActor) cycle(ctx context.Context, o order) report {
 }
 
 func (a *aclActor) finish(o order, r report) report {
-	if r.err == nil {
-		a.honoured = o.want.Set().Confirmed
-	}
 	if a.picture != nil {
 		annotated := a.known.annotate(*a.picture)
 		a.picture = &annotated
@@ -179,7 +178,6 @@ func (a *aclActor) confirm(c plan.Change, now time.Time) {
 // limits gives the order's limits with what was learned about this ACL.
 func (a *aclActor) limits(o order) plan.Limits {
 	limits := o.limits
-	limits.Force = o.force(a.honoured)
 	limits.Usages = a.memory.Usages()
 	limits.Learned = map[string]map[observed.Family]int{a.id: {}}
 	for _, f := range observed.Families {

@@ -20,13 +20,6 @@ type order struct {
 	limits plan.Limits
 }
 
-// force says that removals without a reason go through: a confirm record came
-// after the last one that this target has honoured.
-func (o order) force(honoured time.Time) bool {
-	confirmed := o.want.Set().Confirmed
-	return o.limits.Force || !confirmed.IsZero() && !confirmed.Equal(honoured)
-}
-
 // report is what an actor tells after a cycle.
 type report struct {
 	target   string

@@ -36,7 +36,7 @@ type hostActor struct {
 	now      func() time.Time
 	picture  *observed.Host // nil or stale: read before planning
 	stale    bool
-	honoured time.Time // the confirm record that was last carried out
+	withheld withheld
 	pinned   time.Time
 }
 
@@ -56,9 +56,6 @@ func (a *hostActor) cycle(ctx context.Context, o order) report {
 	}
 	r.warnings = a.picture.Warnings
 	r.err = a.settle(ctx, o, &r)
-	if r.err == nil {
-		a.honoured = o.want.Set().Confirmed
-	}
 	a.board.setHost(a.picture)
 	a.board.done(r, a.confirmed(o, r.err))
 	return r
@@ -67,12 +64,12 @@ func (a *hostActor) cycle(ctx context.Context, o order) report {
 // settle plans and applies until nothing is left: a removal waits for the pass
 // after the one that puts in its place what takes over.
 func (a *hostActor) settle(ctx context.Context, o order, r *report) error {
-	limits := o.limits
-	limits.Force = o.force(a.honoured)
 	for range maxHostPasses {
 		now := a.now()
-		changes, withheld := plan.ForHost(o.want, *a.picture, a.board.state().ACLs, limits, now)
-		r.withheld = withheld
+		var changes []plan.Change
+		changes, r.withheld = a.withheld.plan(o, o.limits, now, func(limits plan.Limits) ([]plan.Change, []plan.Change) {
+			return plan.ForHost(o.want, *a.picture, a.board.state().ACLs, limits, now)
+		})
 		if len(changes) == 0 {
 			return nil
 		}

@@ -13,14 +13,14 @@ import (
 )
 
 func (l *Loop) hostActor() *hostActor {
-	return &hostActor{read: l.Host, backend: l.Backend, board: l.board, now: l.Now, honoured: l.Store.Set(l.Now()).Confirmed}
+	return &hostActor{read: l.Host, backend: l.Backend, board: l.board, now: l.Now}
 }
 
 func (l *Loop) aclActor(id string) *aclActor {
 	a := &aclActor{
 		id: id, read: l.found.reader(), backend: apply.NACL{API: l.found.EC2, ID: id},
 		board: l.board, memory: l.Store, now: l.Now, resync: l.Config.Resync,
-		known: newACLMemory(), quotas: newQuotas(), honoured: l.Store.Set(l.Now()).Confirmed,
+		known: newACLMemory(), quotas: newQuotas(),
 	}
 	for _, picture := range l.found.Pictures {
 		if picture.ID == id {

@@ -30,6 +30,7 @@ type FileStore struct {
 	generation map[*desired.Fold]uint64 // of each fold at the last Set
 	saved      uint64                   // generations at the last save
 	savedAt    time.Time
+	voided     time.Time // a confirm that counts no longer
 }
 
 // keeperOfMemory is the log whose snapshot keeps the memory.
@@ -104,12 +105,24 @@ func (s *FileStore) Set(now time.Time) desired.Set {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	states := s.states()
-	set := desired.Collect(now, states...)
+	set := s.current(desired.Collect(now, states...), now)
 	s.generation = map[*desired.Fold]uint64{}
 	s.known = 0
 	for _, log := range states {
 		s.generation[log.Fold()] = log.Fold().Generation()
 		s.known += log.Fold().Generation()
+	}
+	return set
+}
+
+// current ends a confirm for good once the clock is set back behind it: what is
+// reported from then on would seem older than the confirm.
+func (s *FileStore) current(set desired.Set, now time.Time) desired.Set {
+	if now.Round(0).Before(set.Confirmed.Round(0)) {
+		s.voided = set.Confirmed
+	}
+	if set.Confirmed.Equal(s.voided) {
+		set.Confirmed = time.Time{}
 	}
 	return set
 }

@@ -69,6 +69,6 @@ type Set struct {
 	Bad       []LineError             // lines that were skipped
 	Warnings  []string                // what an operator should know: a log that was replaced, an unban under a wider ban
 	Paused    bool                    // nothing is to be enforced
-	Confirmed time.Time               // of the last confirm record; another value means another one; zero: none
+	Confirmed time.Time               // of the last confirm that came while its log was followed; zero: none
 	Next      time.Time               // when this Set next changes by itself (an expiry, a deferred flush); zero: never
 }

@@ -138,6 +138,7 @@ func (f *File) load(now time.Time, create bool) error {
 	if f.unknown = err; err != nil {
 		return err
 	}
+	defer f.hush()()
 	log, err := openTrusted(f.Path, unix.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) && !known {
 		if !create {
@@ -234,7 +235,15 @@ func (f *File) switchLog(now time.Time) error {
 		_ = log.Close()
 		return fmt.Errorf("closing the old %s: %w", f.Path, err)
 	}
+	defer f.hush()()
 	return f.attach(log, now)
+}
+
+// hush keeps a confirm in what is read for the first time from having an effect,
+// until the function that it gives is called.
+func (f *File) hush() func() {
+	f.fold.quiet = true
+	return func() { f.fold.quiet = false }
 }
 
 // readRest reads an open log to its end, if it is still the one that was folded.

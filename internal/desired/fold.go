@@ -25,6 +25,7 @@ type Fold struct {
 	paused    bool
 	pausedAt  time.Time // of the last pause or resume
 	confirmed time.Time // of the last confirm
+	quiet     bool      // what is read now was there before: a confirm in it is over
 
 	newest     time.Time // the latest time of any record: the clock by which traces are dropped
 	tombs      int       // how many tombstones there are
@@ -167,9 +168,7 @@ func (f *Fold) dispatch(rec Record, t time.Time, recovered bool) error {
 			f.pausedAt = later(f.pausedAt, t)
 		}
 	case OpConfirm:
-		// The last one counts and not the latest: after a clock that was ahead,
-		// one that was made in the right time would have no effect for long.
-		if !recovered || t.After(f.confirmed) {
+		if !recovered && !f.quiet {
 			f.confirmed = t
 		}
 	default:

@@ -31,6 +31,7 @@ type intake struct {
 	fold     *Fold
 	parser   Parser
 	admit    func(*Record) error // may change a record, refuse it, or skip it with errSkip
+	quiet    bool                // see Fold
 	bad      []LineError
 	badTotal int
 	remark   remark
@@ -65,7 +66,8 @@ func (n *intake) line(place LineError, line []byte, tooLong bool, order ordering
 func (n *intake) record(place LineError, rec Record, order ordering, readAt time.Time) {
 	err := n.admit(&rec)
 	if err == nil {
-		err = n.fold.apply(rec, readAt, order.recovers(rec))
+		n.fold.quiet = n.quiet
+		err = n.fold.apply(newConfirm(rec, readAt), readAt, order.recovers(rec))
 	}
 	switch {
 	case errors.Is(err, errSkip):

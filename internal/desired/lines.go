@@ -31,7 +31,7 @@ func (f *File) take(place LineError, line []byte, tooLong, recovered bool, now t
 }
 
 func (f *File) apply(place LineError, rec Record, recovered bool, now time.Time) {
-	err := f.fold.apply(rec, now, recovered)
+	err := f.fold.apply(newConfirm(rec, now), now, recovered)
 	if err != nil {
 		f.report(place, err)
 		return

@@ -91,7 +91,7 @@ func (l *objectLog) loadCache(dir string) error {
 	if c := snap.header.Object; c != nil && c.Name == l.name && c.Offset >= 0 && c.Lines >= 0 {
 		l.cursor = *c
 	}
-	l.intake.fold, l.memory = snap.fold, snap.header.Memory
+	l.intake.fold, l.memory = snap.fold.goneOn(), snap.header.Memory
 	l.intake.badTotal, l.intake.newest = snap.header.BadTotal, snap.fold.newest
 	return nil
 }

@@ -48,7 +48,7 @@ func newObjectLog(a Address, key, self string) *objectLog {
 	if a.PerHost() {
 		l.host, _ = a.hostOf(key)
 	}
-	l.intake = intake{fold: NewFold(), admit: l.admit}
+	l.intake = intake{fold: NewFold(), admit: l.admit, quiet: true}
 	return l
 }
 
@@ -103,7 +103,9 @@ func (l *objectLog) take(o Object, now time.Time) {
 		l.incident = fmt.Sprintf("%s is not the log that was read before: the bans of before are kept, "+
 			"and to lift them: reconciler unban -- PREFIX", l.name)
 	}
+	l.intake.quiet = from.Tag == "" // all of it is read for the first time
 	l.read(o, from, l.orderOf(kind), now)
+	l.intake.quiet = false
 	l.confirm(now)
 }
 
@@ -121,7 +123,7 @@ func (l *objectLog) orderOf(kind content) ordering {
 
 func (l *objectLog) read(o Object, from objectCursor, order ordering, now time.Time) {
 	readAt := now
-	if !o.Modified.IsZero() {
+	if !o.Modified.IsZero() && o.Modified.Before(now) {
 		readAt = o.Modified
 	}
 	t := tail{offset: from.Offset, line: from.Lines}

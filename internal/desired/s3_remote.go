@@ -117,6 +117,7 @@ func (r *Remote) load() error {
 		own.outboxes = append(own.outboxes, &outboxReader{box: box})
 	}
 	own.readOutboxes(r.Now())
+	own.intake.quiet = false
 	return nil
 }
 

@@ -115,7 +115,7 @@ func (f *File) loadSnapshot() (bool, error) {
 func (f *File) adopt(snap *snapshot) {
 	h := snap.header
 	f.saved = true
-	f.fold, f.memory, f.intent = snap.fold, h.Memory, h.Intent
+	f.fold, f.memory, f.intent = snap.fold.goneOn(), h.Memory, h.Intent
 	f.tail.offset, f.tail.line, f.hash = h.Cursor.Offset, h.Cursor.Line, h.Cursor.Hash
 	f.recoverUntil, f.inode = h.Cursor.RecoverUntil, h.Cursor.Inode
 	f.badTotal, f.newest = h.BadTotal, snap.fold.newest

@@ -132,14 +132,15 @@ func (p *aclPlanner) judgeUnwanted(h *held) {
 		h.drop(desired.Adopted, "adopted: the ACL is dedicated to this tool and no record wants the entry")
 		return
 	}
-	if p.limits.Force {
+	c := Change{
+		Target: p.acl.ID, Action: Delete, Rule: h.Number, Old: h.Prefix,
+		OldShape: h.Shape, Why: "withheld: no record says why it should go",
+	}
+	if p.limits.lets(c) {
 		h.drop(desired.Forced, "no record explains it; removal confirmed")
 		return
 	}
-	p.withheld = append(p.withheld, Change{
-		Target: p.acl.ID, Action: Delete, Rule: h.Number, Old: h.Prefix,
-		OldShape: h.Shape, Why: "withheld: no record says why it should go",
-	})
+	p.withheld = append(p.withheld, c)
 }
 
 func (h *held) drop(reason desired.Reason, why string) { h.stale, h.reason, h.why = true, reason, why }

@@ -183,7 +183,7 @@ func (p *hostPlanner) remove(e observed.HostEntry) {
 	}
 	c := Change{Target: HostTarget, Action: Remove, Prefix: e.Prefix, Until: e.Until}
 	reason, why, ok := p.reason(e)
-	if !ok && p.limits.Force {
+	if !ok && p.limits.lets(c) {
 		reason, why, ok = desired.Forced, "no record explains it; removal confirmed", true
 	}
 	if !ok {

@@ -41,7 +41,12 @@ type Limits struct {
 	HookPin   bool // a jump that an earlier accept overrules is moved up
 	Guard     Guard
 	Force     bool // removals without a reason go through
+	// Confirmed are those that an operator has seen withheld and let through.
+	Confirmed map[Key]bool
 }
+
+// lets says that an operator lets a change through that no record explains.
+func (l Limits) lets(c Change) bool { return l.Force || l.Confirmed[c.Key()] }
 
 // quota gives what counts for one family of one ACL.
 func (l Limits) quota(acl string, f observed.Family) int {

@@ -46,3 +46,22 @@ type Change struct {
 	Reason   desired.Reason // why Old (or a host's Prefix) goes; empty for additions
 	Why      string         // in words
 }
+
+// Key tells one change of a target from another.
+type Key struct {
+	Action Action
+	Rule   int
+	Prefix netip.Prefix
+	Old    netip.Prefix
+}
+
+// Subject gives the prefix that a change is about; it may be invalid.
+func Subject(c Change) netip.Prefix {
+	if c.Prefix.IsValid() {
+		return c.Prefix
+	}
+	return c.Old
+}
+
+// Key gives what the change is known by from one plan to the next.
+func (c Change) Key() Key { return Key{Action: c.Action, Rule: c.Rule, Prefix: c.Prefix, Old: c.Old} }
