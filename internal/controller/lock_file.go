@@ -3,6 +3,7 @@ package controller
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -26,29 +27,40 @@ func honest(uid int64) bool {
 }
 
 // lockFile takes the second lock, which only those can take who may write to the
-// run directory. Its name holds the network namespace, for /run may be shared.
+// run directory: a byte of one file that is never removed, for a file that goes
+// while somebody waits for it is two locks. Which byte says the chain and the
+// network namespace, for /run may be shared.
 func lockFile(chain string) (*os.File, error) {
 	var ns unix.Stat_t
-	if err := unix.Stat("/proc/self/ns/net", &ns); err != nil {
+	if err := unix.Stat("/proc/thread-self/ns/net", &ns); err != nil {
 		return nil, fmt.Errorf("finding the network namespace for the lock: %w", err)
 	}
 	if err := os.Mkdir(lockDir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) { //nolint:gosec // the spool in it is for all writers to find
 		return nil, fmt.Errorf("making the directory of the lock: %w", err)
 	}
-	path := filepath.Join(lockDir, fmt.Sprintf("lock-%s-%d", filepath.Base(chain), ns.Ino))
+	path := filepath.Join(lockDir, "lock")
 	file, err := openLock(path)
 	if err != nil {
 		return nil, err
 	}
-	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	// A lock of the open file (fcntl(2)), as flock(2) makes: it ends with the file.
+	err = unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Whence: unix.SEEK_SET, Start: placeOf(chain, ns), Len: 1})
 	if err == nil {
 		return file, nil
 	}
 	_ = file.Close() // nothing was written
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, fmt.Errorf("%w: a process holds %s; find it (fuser %s) and stop it first (systemctl stop reconciler), or give this one another --chain", ErrHeld, path, path)
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
+		return nil, fmt.Errorf("%w: a process holds its place in %s; find it (fuser %s) and stop it first (systemctl stop reconciler), or give this one another --chain", ErrHeld, path, path)
 	}
 	return nil, fmt.Errorf("locking %s: %w", path, err)
+}
+
+// placeOf gives the byte for a chain of a network namespace. That two of a few
+// should meet in one of 2^62 is not to be expected.
+func placeOf(chain string, ns unix.Stat_t) int64 {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d %d %s", ns.Dev, ns.Ino, chain) //nolint:errcheck // a hash takes everything
+	return int64(h.Sum64() >> 2)                      //nolint:gosec // 62 bits
 }
 
 // openLock opens or makes the file in a directory that only honest users write

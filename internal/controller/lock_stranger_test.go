@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -129,6 +130,44 @@ func TestTheLockFileIsTakenWithTheSocketToo(t *testing.T) {
 	}
 	if err := release(); err != nil {
 		t.Error(err)
+	}
+}
+
+// However many namespaces and chains come and go, one file is left, and they do
+// not meet in it.
+func TestNamespacesAndChainsLeaveOneLockFile(t *testing.T) {
+	testenv.NeedRoot(t)
+	chain := ownLockDir(t)
+	hold := func(chain string) {
+		t.Helper()
+		file, err := lockFile(chain)
+		if err != nil {
+			t.Errorf("%s: %v", chain, err)
+			return
+		}
+		t.Cleanup(func() { _ = file.Close() })
+	}
+	hold(chain)
+	hold(chain + "-2")
+	for range 3 {
+		done := make(chan struct{})
+		go func() { // its thread is of another network namespace, and ends with it
+			defer close(done)
+			runtime.LockOSThread()
+			if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+				t.Errorf("unshare: %v", err)
+				return
+			}
+			hold(chain)
+			if _, err := lockFile(chain); !errors.Is(err, ErrHeld) {
+				t.Errorf("a second one in the namespace gets %v, want ErrHeld", err)
+			}
+		}()
+		<-done
+	}
+	entries, err := os.ReadDir(lockDir)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("%d files are left (%v): %v", len(entries), err, entries)
 	}
 }
 
