@@ -35,11 +35,6 @@ fi
 
 [ -d /run/systemd/system ] || exit 0
 
-# The service may not load modules; at the next boot systemd does it.
-if command -v modprobe >/dev/null 2>&1; then
-	grep -v '^#' /usr/lib/modules-load.d/reconciler.conf | xargs -r modprobe -qab || true
-fi
-
 systemctl daemon-reload
 if [ "$fresh" = yes ]; then
 	systemctl enable "$unit"

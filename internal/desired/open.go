@@ -75,11 +75,20 @@ func checkStat(path string, st *unix.Stat_t) error {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return fmt.Errorf("%s is %w; move it away or name another path", path, ErrNotRegular)
 	case !trusted(st.Uid):
-		return fmt.Errorf("%s is %w (uid %d); run: chown root %s", path, ErrOwner, st.Uid, path)
+		return fmt.Errorf("%s is %w (uid %d); %s", path, ErrOwner, st.Uid, ownerMend(st.Uid, path))
 	case st.Mode&0o002 != 0:
 		return fmt.Errorf("%s is %w; run: chmod o-w %s", path, ErrWorldWritable, path)
 	}
 	return nil
+}
+
+// ownerMend says what to do about an owner that is not trusted. What is the
+// service's stays the service's, or it could not write any more.
+func ownerMend(uid uint32, path string) string {
+	if IsServiceUser(uid) {
+		return fmt.Sprintf("it is the service's: run this as root or as the user %s (a fail2ban without root: User=%s in its unit)", ServiceUser, ServiceUser)
+	}
+	return "run: chown root " + path
 }
 
 // openDir opens a directory and checks it: no link itself, owned by root or this
@@ -102,7 +111,7 @@ func openDir(path string) (*os.File, error) {
 	case err != nil:
 		err = &fs.PathError{Op: "fstat", Path: path, Err: err}
 	case !trusted(st.Uid):
-		err = fmt.Errorf("directory %s is %w (uid %d); run: chown root %s", path, ErrOwner, st.Uid, path)
+		err = fmt.Errorf("directory %s is %w (uid %d); %s", path, ErrOwner, st.Uid, ownerMend(st.Uid, path))
 	case st.Mode&0o002 != 0 && st.Mode&unix.S_ISVTX == 0:
 		err = fmt.Errorf("directory %s is %w; run: chmod o-w %s", path, ErrWorldWritable, path)
 	}

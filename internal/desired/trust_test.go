@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -92,5 +93,16 @@ func TestRootIsNotLedToAnotherFileByAHardLink(t *testing.T) {
 	}
 	if text, err := os.ReadFile(victim); err != nil || string(text) != "root\n" {
 		t.Errorf("the other file now holds %q (%v)", text, err)
+	}
+}
+
+// What is the service's stays so: after a chown to root it could not write.
+func TestTheHintForAnotherUserDoesNotLockTheServiceOut(t *testing.T) {
+	withServiceUser(t, 4242)
+	if got := ownerMend(4242, "/x"); strings.Contains(got, "chown") || !strings.Contains(got, "User="+ServiceUser) {
+		t.Errorf("for what is the service's the hint is %q", got)
+	}
+	if got := ownerMend(4243, "/x"); got != "run: chown root /x" {
+		t.Errorf("for what is a stranger's the hint is %q", got)
 	}
 }

@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -95,7 +93,11 @@ func (e *examination) trustMend(err error, path string) string {
 	dir := filepath.Dir(path)
 	switch {
 	case errors.Is(err, desired.ErrOwner):
-		return "chown root " + strings.Join(e.foreign(dir, path), " ")
+		strangers := e.foreign(dir, path)
+		if len(strangers) == 0 { // it is the service's, and must stay so
+			return asRoot
+		}
+		return "chown root " + strings.Join(strangers, " ")
 	case errors.Is(err, desired.ErrWorldWritable):
 		return fmt.Sprintf("chmod o-w %s %s", dir, path)
 	case errors.Is(err, desired.ErrSymlink): // moving what it points to could move what an attacker named
@@ -113,13 +115,9 @@ func (e *examination) trustMend(err error, path string) string {
 // foreign gives those paths whose owner is neither root, nor who looks, nor the
 // service's user.
 func (e *examination) foreign(paths ...string) []string {
-	ours := []string{"0", strconv.Itoa(e.UID)}
-	if service, err := user.Lookup(desired.ServiceUser); err == nil {
-		ours = append(ours, service.Uid)
-	}
 	return slices.DeleteFunc(paths, func(path string) bool {
 		var st unix.Stat_t
 		err := unix.Lstat(path, &st)
-		return err != nil || slices.Contains(ours, strconv.FormatUint(uint64(st.Uid), 10))
+		return err != nil || st.Uid == 0 || int(st.Uid) == e.UID || desired.IsServiceUser(st.Uid)
 	})
 }

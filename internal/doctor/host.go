@@ -114,7 +114,7 @@ func (e *examination) firewall() {
 		e.fail("firewall", asRoot, "reading it is not permitted: %v", err)
 		return
 	case errors.Is(err, tool.ErrNoFamily):
-		e.fail("firewall", "modprobe -a ip_tables ip_set ip_set_hash_net xt_set", "the kernel cannot do it: %v", err)
+		e.fail("firewall", e.loading("nf_tables", "nft_compat", "ip_tables", "ip_set", "ip_set_hash_net", "xt_set"), "the kernel cannot do it: %v", err)
 		return
 	case err != nil:
 		e.fail("firewall", strings.Join(e.reading(), "; "), "it cannot be read: %v", err)
@@ -148,7 +148,7 @@ func (e *examination) reading() []string {
 // mendOf gives what mends a warning of the firewall: IPv6 is missing, or a hook.
 func (e *examination) mendOf(host observed.Host) string {
 	if host.NoIPv6 {
-		return "modprobe -a ip6_tables ip6table_filter && " + restartService
+		return e.loading("nft_compat", "ip6_tables", "ip6table_filter") + " && " + restartService
 	}
 	return e.edit() + " # hook"
 }
