@@ -108,7 +108,10 @@ func offlinePlan(cmd *cobra.Command, file, at string) (plan.Plan, error) {
 	for _, acl := range state.ACLs {
 		limits.ACLs = append(limits.ACLs, acl.ID)
 	}
-	limits.Usages = store.Usages()
+	limits.Usages, limits.Subnets = store.Usages(), store.Metadata().Subnets
 	p := plan.Compute(store.Set(now), state, limits, now)
+	if words := plan.Believed(state.ACLs, limits); words != "" && limits.HostMode == plan.HostOverflow {
+		p.Warnings = append(p.Warnings, words) // what the host lets go rests on it
+	}
 	return p, errors.Join(refreshErr, store.Close())
 }

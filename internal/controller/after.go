@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"reconciler/internal/config"
 	"reconciler/internal/desired"
@@ -61,7 +62,10 @@ func (l *Loop) tellState() {
 	if order.want == nil {
 		return
 	}
-	summary := plan.Summarise(order.want, l.board.state(), l.summaryLimits(order.limits), l.Now())
+	state := l.board.state()
+	l.tell.once("the edge", strings.Join(plan.Guarding(state.ACLs, order.limits), "; "))
+	l.tell.once("the subnets", plan.Believed(state.ACLs, order.limits))
+	summary := plan.Summarise(order.want, state, l.summaryLimits(order.limits), l.Now())
 	l.Notify("STATUS=" + l.tell.state(summary, l.set.Paused, l.board.latest()))
 }
 

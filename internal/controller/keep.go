@@ -93,7 +93,7 @@ func (l *Loop) learn(m observed.Metadata) {
 	if m.IsZero() {
 		return
 	}
-	l.metadata = m
+	l.metadata, l.limits.Subnets = m, m.Subnets
 	l.tell.trouble(saving, l.Store.RecordMetadata(m))
 }
 

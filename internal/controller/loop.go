@@ -107,6 +107,7 @@ func (l *Loop) init() {
 	l.metadata = l.Store.Metadata()
 	l.Cloud.Written = len(l.Store.Usages()) > 0
 	l.limits = LimitsOf(l.Config)
+	l.limits.Subnets = l.metadata.Subnets
 }
 
 // Run goes on until the context is done. It lifts nothing when it ends.

@@ -96,20 +96,23 @@ func (l *Loop) Plan(ctx context.Context) (plan.Plan, error) {
 	_, refreshErr := l.Store.Refresh(l.Now())
 	state, err := l.Observe(ctx)
 	p := plan.Compute(l.Store.Set(l.Now()), state, l.Limits(), l.Now())
-	p.Warnings = l.warnings(p.Warnings, state.Host)
+	p.Warnings = l.warnings(p.Warnings, state)
 	return p, errors.Join(refreshErr, err)
 }
 
 // warnings adds what observing has brought up to those of the plan.
-func (l *Loop) warnings(own []string, host *observed.Host) []string {
+func (l *Loop) warnings(own []string, state observed.State) []string {
 	if l.found.Warning != "" {
 		own = append(own, l.found.Warning)
 	}
 	if l.unguarded != "" {
 		own = append(own, l.unguarded)
 	}
-	if host != nil {
-		own = append(own, host.Warnings...)
+	if words := plan.Believed(state.ACLs, l.limits); words != "" {
+		own = append(own, words)
+	}
+	if state.Host != nil {
+		own = append(own, state.Host.Warnings...)
 	}
 	return own
 }
@@ -193,7 +196,7 @@ func (l *Loop) reportOf(order order, reports []report) plan.Report {
 	state := l.board.state()
 	out := plan.Report{Plan: plan.Plan{Time: l.Now(), Refused: order.want.Refused(), Skipped: l.set.Bad}, Applied: true}
 	out.Summary, out.Warnings = plan.Examine(order.want, state, l.Limits(), l.Now())
-	out.Warnings = l.warnings(out.Warnings, state.Host)
+	out.Warnings = l.warnings(out.Warnings, state)
 	latest := map[string]report{}
 	for _, r := range reports {
 		latest[r.target] = r

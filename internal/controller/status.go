@@ -39,8 +39,14 @@ func (l *Loop) Status(ctx context.Context) (Status, error) {
 	if len(plan.Compute(set, state, limits, now).Withheld) > 0 {
 		s.Warnings = append(s.Warnings, "degraded: removals that no record explains are withheld; see `reconciler plan`")
 	}
-	s.Warnings = l.warnings(s.Warnings, state.Host)
+	s.Warnings = l.warnings(s.Warnings, state)
 	return s, errors.Join(refreshErr, err)
+}
+
+// Guarding tells which ACLs do nothing for this host, and which count as its
+// own without a proof.
+func (s Status) Guarding() (idle []string, believed string) {
+	return plan.Guarding(s.State.ACLs, s.limits), plan.Believed(s.State.ACLs, s.limits)
 }
 
 // Wanted gives every ban that the sources ask for, refused ones included,

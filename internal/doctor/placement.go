@@ -34,6 +34,7 @@ func (e *examination) placement() {
 	if s == nil {
 		return // the check of the bans says why
 	}
+	e.guarding(s)
 	for _, acl := range s.State.ACLs {
 		e.before(acl)
 	}
@@ -41,6 +42,17 @@ func (e *examination) placement() {
 		for _, f := range observed.Families {
 			e.slots(id, f, s.Summary.NACL[id][f])
 		}
+	}
+}
+
+// guarding tells of ACLs that stand before other hosts than this.
+func (e *examination) guarding(s *controller.Status) {
+	idle, believed := s.Guarding()
+	for _, words := range idle {
+		e.warn("edge", "aws ec2 describe-network-acls --query 'NetworkAcls[].[NetworkAclId,Associations[].SubnetId]'; "+e.edit(), "%s", words)
+	}
+	if believed != "" {
+		e.ok("edge", "%s", believed)
 	}
 }
 

@@ -95,7 +95,7 @@ func nextPage(ctx context.Context, pages *ec2.DescribeNetworkAclsPaginator) (*ec
 
 // aclOf keeps the inbound entries, sorted by number: the API promises no order.
 func aclOf(raw types.NetworkAcl, now time.Time) (ACL, error) {
-	acl := ACL{ID: aws.ToString(raw.NetworkAclId), ReadAt: now}
+	acl := ACL{ID: aws.ToString(raw.NetworkAclId), Subnets: []string{}, ReadAt: now}
 	for _, a := range raw.Associations {
 		acl.Subnets = append(acl.Subnets, aws.ToString(a.SubnetId))
 	}

@@ -119,7 +119,7 @@ type Doubt struct {
 // ACL is one Network ACL's inbound side.
 type ACL struct {
 	ID      string
-	Subnets []string      // whose ACL it is, sorted
+	Subnets []string      // whose ACL it is, sorted; nil: not known, empty: of none
 	Entries []Entry       // sorted by number, the default denies included
 	Doubts  map[int]Doubt // by rule number
 	// Refused are bans that the API rejects as malformed; no slot is tried for them.

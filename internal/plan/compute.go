@@ -107,6 +107,7 @@ func warnings(w *Want, have observed.State, sum Summary, limits Limits) []string
 			out = append(out, fmt.Sprintf("the host holds its limit of %d bans; install ipset and use --host ipset to hold all", limits.HostCap))
 		}
 	}
+	out = append(out, Guarding(have.ACLs, limits)...)
 	for _, acl := range have.ACLs {
 		out = append(out, aclWarnings(acl.ID, sum.NACL[acl.ID], limits.Window)...)
 		for _, prefix := range slices.SortedFunc(maps.Keys(acl.Refused), observed.Compare) {

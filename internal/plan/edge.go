@@ -20,22 +20,14 @@ type edgeACL struct {
 	stays *bart.Table[time.Time] // our entries that remain, with their bans' ends
 }
 
-// newEdge gives an edge that has nothing unless the mode is overflow, there is
-// an ACL, all of them could be read, and nobody else writes where we do.
+// newEdge gives an edge that has nothing unless the mode is overflow, ACLs that
+// could be read stand all around this host, and nobody else writes where we do.
 func newEdge(want *Want, acls []observed.ACL, limits Limits, now time.Time) *edge {
 	e := &edge{}
-	if limits.HostMode != HostOverflow || len(limits.ACLs) == 0 {
+	if limits.HostMode != HostOverflow {
 		return e
 	}
-	pictures := map[string]observed.ACL{}
-	for _, a := range acls {
-		pictures[a.ID] = a
-	}
-	for _, id := range limits.ACLs {
-		a, ok := pictures[id]
-		if !ok {
-			return &edge{}
-		}
+	for _, a := range limits.around(acls) {
 		p := judged(want, a, limits, now)
 		if p.contested() {
 			return &edge{}

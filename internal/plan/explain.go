@@ -55,6 +55,10 @@ func (at Whereabouts) edges(p netip.Prefix) []string {
 		if acl.retired() {
 			continue
 		}
+		if !acl.limits.guards(acl.acl) {
+			lines = append(lines, acl.limits.idle(acl.acl)+": what it holds does not count.")
+			continue
+		}
 		if e, ok := acl.foreignCover(p); ok {
 			lines = append(lines, acl.strange(e))
 			continue

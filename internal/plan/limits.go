@@ -34,7 +34,8 @@ type Limits struct {
 	Usages    map[string][]observed.Usage // what was recorded using, by ACL
 	Dedicated bool
 	Retired   map[string]bool // ACLs that were used before and are configured no longer
-	ACLs      []string        // every ACL that a ban must be in to be at the edge
+	ACLs      []string        // every ACL that is kept
+	Subnets   []string        // of this host; empty: not known
 	HostMode  HostMode
 	NoHost    bool // there is no host back end (--host none)
 	HostCap   int  // most entries on the host; 0: no limit of ours

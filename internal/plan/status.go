@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,14 +22,20 @@ type Whereabouts struct {
 	want *Want
 	host func(netip.Prefix) bool
 	acls []*aclPlanner
+	edge []*aclPlanner // those that stand around this host
 	now  time.Time
 }
 
 // Locate makes ready to answer where bans are enforced.
 func Locate(w *Want, have observed.State, limits Limits, now time.Time) Whereabouts {
 	at := Whereabouts{want: w, host: hostHolds(have.Host, limits, now), now: now}
+	around := limits.around(have.ACLs)
 	for _, acl := range have.ACLs {
-		at.acls = append(at.acls, judged(w, acl, limits, now))
+		p := judged(w, acl, limits, now)
+		at.acls = append(at.acls, p)
+		if slices.ContainsFunc(around, func(a observed.ACL) bool { return a.ID == acl.ID }) {
+			at.edge = append(at.edge, p)
+		}
 	}
 	return at
 }
@@ -48,7 +55,7 @@ func (at Whereabouts) Bans() []BanStatus {
 func (at Whereabouts) Of(p netip.Prefix) []string {
 	places := []string{}
 	for _, acl := range at.acls {
-		if acl.retired() { // not this host's any more
+		if acl.retired() || !acl.limits.guards(acl.acl) { // nothing to this host
 			continue
 		}
 		for _, h := range acl.ours {

@@ -102,7 +102,7 @@ func (p *aclPlanner) countFamily(f observed.Family) ACLSummary {
 		if observed.FamilyOf(h.Prefix) != f {
 			continue
 		}
-		if h.wanted && !h.stale {
+		if h.wanted && !h.stale && p.limits.guards(p.acl) {
 			s.Enforced++
 		}
 		if !p.acl.Effective(h.Entry) {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"net/netip"
+	"slices"
 
 	"reconciler/internal/observed"
 )
@@ -9,8 +10,8 @@ import (
 // Place says who blocks a ban at this moment.
 type Place string
 
-// The places. The edge is every Network ACL that is kept: a ban that only some
-// of them block is not at the edge.
+// The places. The edge is every Network ACL around this host: a ban that only
+// some of them block is not at the edge.
 const (
 	Both    Place = "both" // the edge and the host
 	Edge    Place = "edge"
@@ -57,16 +58,7 @@ func (at Whereabouts) place(p netip.Prefix) Place {
 }
 
 func (at Whereabouts) atEdge(p netip.Prefix) bool {
-	kept := false
-	for _, acl := range at.acls {
-		if acl.limits.Retired[acl.acl.ID] {
-			continue
-		}
-		if kept = true; !acl.stops(p) {
-			return false
-		}
-	}
-	return kept
+	return len(at.edge) > 0 && !slices.ContainsFunc(at.edge, func(acl *aclPlanner) bool { return !acl.stops(p) })
 }
 
 // stops says that an effective deny covers the prefix, whoever made it.
