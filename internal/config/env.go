@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"reconciler/internal/nearest"
 )
 
 const (
@@ -35,7 +37,7 @@ func environment(environ []string) (layer, error) {
 		}
 		s, ok := known[name]
 		if !ok {
-			problems = append(problems, fmt.Errorf("environment variable %q sets nothing; did you mean %s?", name, nearest(name, names)))
+			problems = append(problems, fmt.Errorf("environment variable %q sets nothing; did you mean %s?", name, nearest.Word(name, names)))
 			continue
 		}
 		if text != "" {

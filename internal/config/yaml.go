@@ -7,6 +7,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"reconciler/internal/nearest"
 )
 
 // parseYAML is the layer of a YAML text: one mapping from settings to a value
@@ -42,7 +44,7 @@ func readMapping(l layer, path string, mapping ast.MapNode) error {
 		name, line := key.GetToken().Value, lineOf(key)
 		s, ok := find(name)
 		if !ok {
-			problems = append(problems, fmt.Errorf("%s:%d: unknown key %q; did you mean %q?", path, line, name, nearest(name, names())))
+			problems = append(problems, fmt.Errorf("%s:%d: unknown key %q; did you mean %q?", path, line, name, nearest.Word(name, names())))
 			continue
 		}
 		// The parser sees a key twice only where both are spelt alike.

@@ -1,21 +1,23 @@
-package config
+// Package nearest finds the word that somebody may have meant.
+package nearest
 
 import "strings"
 
-// nearest gives the word that takes the fewest edits to reach; the first of
+// Word gives the word that takes the fewest edits to reach; the first of
 // several.
-func nearest(word string, words []string) string {
+func Word(word string, words []string) string {
 	best, fewest := "", -1
 	for _, w := range words {
-		if n := edits(strings.ToLower(word), strings.ToLower(w)); fewest < 0 || n < fewest {
+		if n := Edits(word, w); fewest < 0 || n < fewest {
 			best, fewest = w, n
 		}
 	}
 	return best
 }
 
-// edits is the Levenshtein distance in bytes, kept one row at a time.
-func edits(a, b string) int {
+// Edits gives the Levenshtein distance in bytes of two words, in whatever case.
+func Edits(a, b string) int {
+	a, b = strings.ToLower(a), strings.ToLower(b)
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
