@@ -45,6 +45,9 @@ func ReadACL(ctx context.Context, api ec2.DescribeNetworkAclsAPIClient, id strin
 // subnet has exactly one; an answer that leaves a subnet out is an error, so
 // that a partial answer is never taken for the whole.
 func DiscoverACLs(ctx context.Context, api ec2.DescribeNetworkAclsAPIClient, subnets []string, now time.Time) ([]ACL, error) {
+	if len(subnets) == 0 { // a filter without a value would not narrow the answer
+		return nil, fmt.Errorf("the metadata names no subnet: %w", ErrNoSubnetACL)
+	}
 	found, err := describe(ctx, api, &ec2.DescribeNetworkAclsInput{
 		MaxResults: aws.Int32(pageSize),
 		Filters:    []types.Filter{{Name: aws.String("association.subnet-id"), Values: subnets}},
