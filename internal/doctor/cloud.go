@@ -15,6 +15,7 @@ import (
 	"reconciler/internal/apply"
 	"reconciler/internal/config"
 	"reconciler/internal/observed"
+	"reconciler/internal/plan"
 )
 
 // subnets goes from the interfaces to their subnets and from there to the ACLs.
@@ -144,7 +145,7 @@ func (e *examination) owners() {
 			continue // said already
 		}
 		for _, acl := range out.NetworkAcls {
-			e.tags(id, acl.Tags)
+			e.tags(id, acl.Tags, aws.ToBool(acl.IsDefault))
 		}
 		if skew, ok := awsmiddleware.GetAttemptSkew(out.ResultMetadata); ok {
 			e.skew(skew)
@@ -152,8 +153,13 @@ func (e *examination) owners() {
 	}
 }
 
-func (e *examination) tags(id string, tags []types.Tag) {
+func (e *examination) tags(id string, tags []types.Tag, isDefault bool) {
 	for _, t := range tags {
+		if observed.ManagedTag(t) {
+			e.warn("owner", fmt.Sprintf("reconciler plan --rules %d-%d --nacl %s # then set rules: in the configuration", observed.CustomWindow.First, observed.CustomWindow.Last, id),
+				"%s is %s", id, plan.ManagedText(e.Config.Rules))
+			return
+		}
 		text := strings.ToLower(aws.ToString(t.Key) + " " + aws.ToString(t.Value))
 		for _, owner := range []string{"terraform", "opentofu", "pulumi"} {
 			if strings.Contains(text, owner) {
@@ -162,6 +168,10 @@ func (e *examination) tags(id string, tags []types.Tag) {
 				return
 			}
 		}
+	}
+	if isDefault {
+		e.ok("owner", "no tag of %s says that another tool keeps its rules; it is the default of its VPC, of which aws_default_network_acl in Terraform would own every rule", id)
+		return
 	}
 	e.ok("owner", "no tag of %s says that another tool keeps its rules", id)
 }

@@ -91,6 +91,7 @@ func TestEachDefectIsFoundWithItsMend(t *testing.T) {
 		{"may not create", func(w *ward) { w.sim.Deny("CreateNetworkAclEntry") }, "create", Failure, "ec2:CreateNetworkAclEntry", "reconciler-policy.json"},
 		{"may not delete", func(w *ward) { w.sim.Deny("DeleteNetworkAclEntry") }, "delete", Failure, "ec2:DeleteNetworkAclEntry", "reconciler-policy.json"},
 		{"may not describe", func(w *ward) { w.sim.Deny("DescribeNetworkAcls") }, "network ACL", Failure, "ec2:DescribeNetworkAcls", "reconciler-policy.json"},
+		{"firewall manager", func(w *ward) { w.tag("FMManaged", "true") }, "owner", Warning, "AWS Firewall Manager (tag FMManaged), which may take entries back: rules that are not its policy's usually lie at 5000-7000", "reconciler plan --rules 5000-7000"},
 		{"terraform", func(w *ward) { w.tag("ManagedBy", "Terraform") }, "owner", Warning, "terraform keeps it", "ignore_changes"},
 		{"allow before", func(w *ward) { w.entry(50, "0.0.0.0/0", true) }, "rules before", Warning, "rule 50", "reconciler plan --rules 1-49"},
 		{"unclaimed", func(w *ward) { w.entry(60, "192.0.2.9/32", false) }, "unclaimed", Warning, "1 ipv4 entries", "reconciler adopt"},

@@ -103,6 +103,7 @@ func aclOf(raw types.NetworkAcl, now time.Time) (ACL, error) {
 		acl.Subnets = append(acl.Subnets, aws.ToString(a.SubnetId))
 	}
 	slices.Sort(acl.Subnets)
+	acl.Managed = slices.ContainsFunc(raw.Tags, ManagedTag)
 	for _, e := range raw.Entries {
 		if aws.ToBool(e.Egress) {
 			continue
@@ -116,6 +117,15 @@ func aclOf(raw types.NetworkAcl, now time.Time) (ACL, error) {
 	slices.SortFunc(acl.Entries, func(a, b Entry) int { return a.Number - b.Number })
 	return acl, nil
 }
+
+// ManagedTag reports whether a tag says that AWS Firewall Manager keeps an ACL.
+func ManagedTag(t types.Tag) bool {
+	return strings.EqualFold(aws.ToString(t.Key), "FMManaged") && !strings.EqualFold(aws.ToString(t.Value), "false")
+}
+
+// CustomWindow is where an ACL of Firewall Manager usually has room for rules
+// that are not its policy's, whose own come first and last.
+var CustomWindow = Window{First: 5000, Last: 7000}
 
 // Errors of an entry that the EC2 API would never give.
 var (

@@ -77,3 +77,17 @@ func TestAnACLThatWasReadIsKnownToGuardNothing(t *testing.T) {
 		t.Errorf("it reads as %+v (%v)", acl, err)
 	}
 }
+
+func TestTheTagOfFirewallManagerIsRead(t *testing.T) {
+	for _, c := range []struct {
+		key, value string
+		managed    bool
+	}{{"FMManaged", "true", true}, {"FMManaged", "", true}, {"FMManaged", "false", false}, {"Name", "FMManaged", false}} {
+		raw := rawACL("acl-1")
+		raw.Tags = []types.Tag{{Key: &c.key, Value: &c.value}}
+		acl, err := ReadACL(t.Context(), pages{{raw}}, "acl-1", time.Unix(1, 0))
+		if err != nil || acl.Managed != c.managed {
+			t.Errorf("%s=%s: managed %t (%v)", c.key, c.value, acl.Managed, err)
+		}
+	}
+}

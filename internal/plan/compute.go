@@ -109,6 +109,9 @@ func warnings(w *Want, have observed.State, sum Summary, limits Limits) []string
 	}
 	out = append(out, Guarding(have.ACLs, limits)...)
 	for _, acl := range have.ACLs {
+		if acl.Managed {
+			out = append(out, acl.ID+" is "+ManagedText(limits.Window))
+		}
 		out = append(out, aclWarnings(acl.ID, sum.NACL[acl.ID], limits.Window)...)
 		for _, prefix := range slices.SortedFunc(maps.Keys(acl.Refused), observed.Compare) {
 			out = append(out, fmt.Sprintf("%s refuses %s: %s; the host alone enforces it", acl.ID, prefix, acl.Refused[prefix]))
@@ -132,6 +135,16 @@ func aclWarnings(id string, families map[observed.Family]ACLSummary, window obse
 		}
 	}
 	return out
+}
+
+// ManagedText says what it means for a window that AWS Firewall Manager keeps
+// the ACL.
+func ManagedText(window observed.Window) string {
+	text := "kept by AWS Firewall Manager (tag FMManaged), which may take entries back"
+	if room := observed.CustomWindow; !room.Contains(window.First) || !room.Contains(window.Last) {
+		text += fmt.Sprintf(": rules that are not its policy's usually lie at %d-%d there; set --rules to where yours may be, below every allow", room.First, room.Last)
+	}
+	return text
 }
 
 // overrulingText says what an allow costs, and why.

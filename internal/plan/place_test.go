@@ -299,3 +299,17 @@ func TestAnAllowThatCostsSlotsIsNamedWithTheMend(t *testing.T) {
 		})
 	}
 }
+
+func TestAnACLOfFirewallManagerIsToldOfWithThePlaceForTheWindow(t *testing.T) {
+	managed := aclOf()
+	managed.Managed = true
+	for first, want := range map[int]string{
+		1:    "acl-1 is kept by AWS Firewall Manager (tag FMManaged), which may take entries back: rules that are not its policy's usually lie at 5000-7000 there; set --rules to where yours may be, below every allow",
+		5000: "acl-1 is kept by AWS Firewall Manager (tag FMManaged), which may take entries back",
+	} {
+		limits := standard(window(first, first+89))
+		if _, got := Examine(Prepare(setOf(), limits), observed.State{ACLs: acls(managed)}, limits, start); !slices.Equal(got, []string{want}) {
+			t.Errorf("with a window from %d it says %q", first, got)
+		}
+	}
+}
