@@ -11,6 +11,7 @@ import (
 
 	"reconciler/internal/config"
 	"reconciler/internal/observed"
+	"reconciler/internal/plan"
 )
 
 func aclCommand() *cobra.Command {
@@ -60,23 +61,29 @@ func writeACL(w io.Writer, acl observed.ACL, owners []observed.Owner) error {
 
 func adoptCommand() *cobra.Command {
 	var bantime string
+	var force bool
 	cmd := &cobra.Command{
 		Use:   "adopt ACL",
 		Short: "Claim the entries of our shape in our window that no record names",
 		Long: `Claim the unclaimed entries of a Network ACL: a host that was lost has left them, and
-its log is gone. Each becomes a ban of the jail "adopted", enforced on this host too, and ends
-after --bantime.`,
+its log is gone. Each becomes a ban of the jail "adopted", enforced on this host too, and is
+deleted after --bantime. A host that lives would lose them then: where another host was seen to
+write into the window this is refused; give each host a window of its own with --rules.`,
 		Args: oneArg("the ID of a network ACL"),
 	}
 	config.Register(cmd.Flags())
 	cmd.Flags().StringVar(&bantime, "bantime", "1h", "how `LONG` the adopted bans last from now: seconds, 1h, or -1 for ever")
+	cmd.Flags().BoolVar(&force, "force", false, "adopt also where another host was seen to write into the window")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		if !strings.HasPrefix(args[0], "acl-") {
 			return fmt.Errorf("%q is no network ACL; `reconciler acl` lists them", args[0])
 		}
-		prefixes, err := unclaimed(cmd, args[0])
+		prefixes, shared, err := unclaimed(cmd, args[0])
 		if err != nil {
 			return err
+		}
+		if shared && !force {
+			return fmt.Errorf("nothing is adopted from %s: %s; --force adopts all the same", args[0], plan.Claim(args[0], true))
 		}
 		a := &appender{cmd: cmd, jail: adoptedJail}
 		record, err := a.banRecord("", bantime, "adopted from "+args[0], "0")
@@ -85,6 +92,9 @@ after --bantime.`,
 		}
 		if err := a.append(each(record, prefixes)...); err != nil {
 			return err
+		}
+		if len(prefixes) > 0 {
+			a.warn("they are deleted when they end; a host that still runs and has made them would lose them")
 		}
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d entries of %s adopted\n", len(prefixes), args[0])
 		return err

@@ -106,23 +106,22 @@ func leftOver(ctx context.Context, cmd *cobra.Command) (int, error) {
 }
 
 // unclaimed gives the prefixes in an ACL that look like ours and that no record
-// names.
-func unclaimed(cmd *cobra.Command, id string) ([]netip.Prefix, error) {
+// names, and whether somebody else was seen to write there.
+func unclaimed(cmd *cobra.Command, id string) (out []netip.Prefix, shared bool, err error) {
 	cfg, err := loadConfig(cmd)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	cfg.NACL = []string{id}
 	cfg.Dedicated = false
 	e, err := engineOf(cmd, cfg, false)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	ctx, stop := contextOf(cmd)
 	defer stop()
 	e.loop.Host = nil
 	s, err := e.loop.Status(ctx)
-	var out []netip.Prefix
 	for _, acl := range s.State.ACLs {
 		for i, owner := range s.Owners(acl) {
 			if acl.ID == id && owner == observed.Unclaimed {
@@ -130,7 +129,7 @@ func unclaimed(cmd *cobra.Command, id string) ([]netip.Prefix, error) {
 			}
 		}
 	}
-	return out, errors.Join(err, e.store.Close())
+	return out, s.Shared(id), errors.Join(err, e.store.Close())
 }
 
 // warnOfWider tells a person who unbans an address that a wider ban still

@@ -40,11 +40,14 @@ type aclActor struct {
 // compare-and-set, while replace and delete are blind.
 func (a *aclActor) cycle(ctx context.Context, o order) report {
 	r := report{target: a.id, number: o.number}
+	var unsaved error
 	for range maxPasses {
 		if a.mustRead() {
+			before := a.picture
 			if r.err = a.look(ctx); r.err != nil {
 				break
 			}
+			unsaved = a.notice(o, before)
 			r.read = true
 		}
 		limits, now := a.limits(o), a.now()
@@ -63,7 +66,7 @@ func (a *aclActor) cycle(ctx context.Context, o order) report {
 			break
 		}
 	}
-	r.err = errors.Join(r.err, a.recordQuotas())
+	r.err = errors.Join(r.err, a.recordQuotas(), unsaved)
 	return a.finish(o, r)
 }
 
@@ -90,6 +93,14 @@ func (a *aclActor) publishPicture() {
 
 func (a *aclActor) mustRead() bool {
 	return a.picture == nil || a.stale || len(a.known.doubts) > 0 || a.now().Sub(a.picture.ReadAt) >= a.resync
+}
+
+// notice writes down that somebody else writes into our window.
+func (a *aclActor) notice(o order, before *observed.ACL) error {
+	if before == nil || before == a.picture || !plan.Strangers(o.want, *before, *a.picture, a.limits(o)) {
+		return nil
+	}
+	return a.memory.RecordShared(a.id, a.now())
 }
 
 // look describes the ACL and makes the picture of it.

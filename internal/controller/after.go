@@ -104,7 +104,7 @@ func (l *Loop) removeRetired(ctx context.Context) {
 
 // summaryLimits adds what each ACL's records say, for counting.
 func (l *Loop) summaryLimits(limits plan.Limits) plan.Limits {
-	limits.Usages = l.Store.Usages()
+	limits.Usages, limits.Shared = l.Store.Usages(), l.Store.Shared(l.Now())
 	return limits
 }
 

@@ -19,6 +19,8 @@ type Memory interface {
 	RecordLearned(acl string, f observed.Family, l *desired.Learned) error // nil forgets it
 	Metadata() observed.Metadata
 	RecordMetadata(m observed.Metadata) error
+	Shared(now time.Time) map[string]bool
+	RecordShared(acl string, now time.Time) error
 }
 
 // Usages gives every window and shape that was recorded, by ACL.
@@ -47,6 +49,7 @@ func (s *FileStore) ForgetUsage(acl string) error {
 	next := s.copyMemory()
 	delete(next.Usages, acl)
 	delete(next.Learned, acl)
+	delete(next.Shared, acl)
 	return s.remember(next)
 }
 
@@ -109,14 +112,47 @@ func (s *FileStore) RecordMetadata(m observed.Metadata) error {
 	return s.remember(next)
 }
 
+// How long a window counts as shared after somebody else wrote into it, and how
+// often that is written down.
+const (
+	sharedFor   = 7 * 24 * time.Hour
+	sharedEvery = time.Hour
+)
+
+// Shared gives the ACLs in whose window somebody else writes.
+func (s *FileStore) Shared(now time.Time) map[string]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	shared := map[string]bool{}
+	for acl, at := range s.memory.Shared {
+		shared[acl] = now.Sub(at) < sharedFor
+	}
+	return shared
+}
+
+// RecordShared keeps that somebody else has just written into our window.
+func (s *FileStore) RecordShared(acl string, now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now.Sub(s.memory.Shared[acl]).Abs() < sharedEvery {
+		return nil
+	}
+	next := s.copyMemory()
+	next.Shared[acl] = now
+	return s.remember(next)
+}
+
 func (s *FileStore) copyMemory() desired.Memory {
 	next := s.memory
-	next.Usages, next.Learned = maps.Clone(s.memory.Usages), maps.Clone(s.memory.Learned)
+	next.Usages, next.Learned, next.Shared = maps.Clone(s.memory.Usages), maps.Clone(s.memory.Learned), maps.Clone(s.memory.Shared)
 	if next.Usages == nil {
 		next.Usages = map[string][]observed.Usage{}
 	}
 	if next.Learned == nil {
 		next.Learned = map[string]map[observed.Family]desired.Learned{}
+	}
+	if next.Shared == nil {
+		next.Shared = map[string]time.Time{}
 	}
 	return next
 }

@@ -49,6 +49,9 @@ func (s Status) Guarding() (idle []string, believed string) {
 	return plan.Guarding(s.State.ACLs, s.limits), plan.Believed(s.State.ACLs, s.limits)
 }
 
+// Shared reports whether somebody else was seen to write into our window.
+func (s Status) Shared(acl string) bool { return s.limits.Shared[acl] }
+
 // Wanted gives every ban that the sources ask for, refused ones included,
 // sorted by prefix.
 func (s Status) Wanted() []desired.Ban { return s.want.Set().Bans }

@@ -42,6 +42,8 @@ type Memory struct {
 	// Metadata is what the instance metadata last said, so that the ranges that it
 	// protects are known from the first moment.
 	Metadata observed.Metadata `json:"metadata,omitzero"`
+	// Shared tells, by ACL, when somebody else was last seen to write into our window.
+	Shared map[string]time.Time `json:"shared,omitempty"`
 }
 
 // cursor is the place up to which a log is folded.

@@ -40,7 +40,7 @@ func (e *examination) placement() {
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.Summary.NACL)) {
 		for _, f := range observed.Families {
-			e.slots(id, f, s.Summary.NACL[id][f])
+			e.slots(id, f, s.Summary.NACL[id][f], s.Shared(id))
 		}
 	}
 }
@@ -80,9 +80,13 @@ func narrower(window observed.Window, rule int, id string) string {
 	return fmt.Sprintf("reconciler plan --rules %d-%d", window.First, rule-1)
 }
 
-func (e *examination) slots(id string, f observed.Family, s plan.ACLSummary) {
+func (e *examination) slots(id string, f observed.Family, s plan.ACLSummary, shared bool) {
 	if s.Unclaimed > 0 {
-		e.warn("unclaimed", "reconciler adopt "+id, "%d %s entries of %s look like ours, and no record explains them", s.Unclaimed, f, id)
+		mend := "reconciler adopt " + id + " # if the host that made them is gone"
+		if shared {
+			mend = e.edit() + " # rules: another window than the other host's"
+		}
+		e.warn("unclaimed", mend, "%d %s entries of %s look like ours, and no record explains them; %s", s.Unclaimed, f, id, plan.Claim(id, shared))
 	}
 	if s.Shadowed > 0 {
 		e.warn("shadowed", "reconciler acl --nacl "+id, "%d %s bans of %s are overruled by a lower-numbered allow; the host enforces them", s.Shadowed, f, id)

@@ -112,7 +112,7 @@ func warnings(w *Want, have observed.State, sum Summary, limits Limits) []string
 		if acl.Managed {
 			out = append(out, acl.ID+" is "+ManagedText(limits.Window))
 		}
-		out = append(out, aclWarnings(acl.ID, sum.NACL[acl.ID], limits.Window)...)
+		out = append(out, aclWarnings(acl.ID, sum.NACL[acl.ID], limits)...)
 		for _, prefix := range slices.SortedFunc(maps.Keys(acl.Refused), observed.Compare) {
 			out = append(out, fmt.Sprintf("%s refuses %s: %s; the host alone enforces it", acl.ID, prefix, acl.Refused[prefix]))
 		}
@@ -120,18 +120,18 @@ func warnings(w *Want, have observed.State, sum Summary, limits Limits) []string
 	return out
 }
 
-func aclWarnings(id string, families map[observed.Family]ACLSummary, window observed.Window) []string {
+func aclWarnings(id string, families map[observed.Family]ACLSummary, limits Limits) []string {
 	var out []string
 	for _, f := range observed.Families {
 		s := families[f]
 		if s.Unclaimed > 0 {
-			out = append(out, fmt.Sprintf("%s: %d %s entries look like ours but no record names them; `reconciler adopt %s` claims them", id, s.Unclaimed, f, id))
+			out = append(out, fmt.Sprintf("%s: %d %s entries look like ours but no record names them; %s", id, s.Unclaimed, f, Claim(id, limits.Shared[id])))
 		}
 		if s.Shadowed > 0 {
 			out = append(out, fmt.Sprintf("%s: %d %s bans are overruled by a lower-numbered allow; move the allow above the window", id, s.Shadowed, f))
 		}
 		if e := s.overruling; e.Number > 0 {
-			out = append(out, fmt.Sprintf("%s: %s; give that rule a number above %d, or change --rules", id, overrulingText(e, f, s.Capacity), window.Last))
+			out = append(out, fmt.Sprintf("%s: %s; give that rule a number above %d, or change --rules", id, overrulingText(e, f, s.Capacity), limits.Window.Last))
 		}
 	}
 	return out

@@ -73,7 +73,11 @@ func (at Whereabouts) edges(p netip.Prefix) []string {
 // strange says whose an entry is that blocks a prefix and is not ours.
 func (p *aclPlanner) strange(e observed.Entry) string {
 	if observed.OwnerOf(e, p.records()) == observed.Unclaimed {
-		return fmt.Sprintf("%s#%d looks like ours, but no record names it: `reconciler adopt %s` claims it, so that it ends.", p.acl.ID, e.Number, p.acl.ID)
+		const words = "%s#%d looks like ours, but no record names it: "
+		if p.limits.Shared[p.acl.ID] {
+			return fmt.Sprintf(words+"another host that writes into this window must lift it.", p.acl.ID, e.Number)
+		}
+		return fmt.Sprintf(words+"`reconciler adopt %s` claims it, so that it ends; if a host that lives has made it, that one must lift it.", p.acl.ID, e.Number, p.acl.ID)
 	}
 	return fmt.Sprintf("%s#%d is somebody else's: whoever made it must lift it.", p.acl.ID, e.Number)
 }

@@ -33,6 +33,7 @@ type Limits struct {
 	Learned   map[string]map[observed.Family]int
 	Usages    map[string][]observed.Usage // what was recorded using, by ACL
 	Dedicated bool
+	Shared    map[string]bool // ACLs in whose window somebody else was seen to write
 	Retired   map[string]bool // ACLs that were used before and are configured no longer
 	ACLs      []string        // every ACL that is kept
 	Subnets   []string        // of this host; empty: not known
