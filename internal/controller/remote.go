@@ -44,7 +44,7 @@ func (s *FileStore) openRemote(cfg config.Config, state string, first bool) (*re
 	if first {
 		o.Outboxes = Outboxes(address, cfg.Writing())
 		if cfg.Spool != "" && cfg.Spool != cfg.CacheDir { // where commands without a spool put what they could not send
-			o.Outboxes = append(o.Outboxes, outbox(cfg.CacheDir, address, cfg.HostID))
+			o.Outboxes = append(o.Outboxes, outbox(cfg.CacheDir, address))
 		}
 	}
 	opened, err := desired.OpenRemote(o, &s.mu)
@@ -91,11 +91,11 @@ func Outboxes(a desired.Address, w config.Writing) desired.Outboxes {
 	if dir == "" {
 		dir = w.CacheDir
 	}
-	return desired.Outboxes{outbox(dir, a, w.HostID), outbox(w.RunDir, a, w.HostID)}
+	return desired.Outboxes{outbox(dir, a), outbox(w.RunDir, a)}
 }
 
-func outbox(dir string, a desired.Address, host string) *desired.Outbox {
-	return &desired.Outbox{Path: desired.OutboxPath(dir, a), Host: host, Now: time.Now}
+func outbox(dir string, a desired.Address) *desired.Outbox {
+	return &desired.Outbox{Path: desired.OutboxPath(dir, a), Now: time.Now}
 }
 
 // refresh folds what came into the spools, and gives what is wrong with the log.

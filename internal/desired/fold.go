@@ -19,8 +19,10 @@ type Fold struct {
 	pairs    map[pairKey]*pair
 	patterns map[pairKey]*pair // traces of records that left host or jail out; "" is any
 	lifted   map[netip.Prefix]lifting
-	notes    []note // unbans under which a wider ban may go on
-	writers  map[string]writer
+	notes    []note                // unbans under which a wider ban may go on
+	known    map[imprint]time.Time // the fresh records that have an id, and their times
+	knownDue int                   // how many of them there are when they are pruned
+	forgot   time.Time             // before it none is known, however fresh
 
 	paused    bool
 	pausedAt  time.Time // of the last pause or resume
@@ -92,19 +94,13 @@ type lifting struct {
 	generation uint64
 }
 
-// writer is the highest sequence number that one writer has used.
-type writer struct {
-	seq uint64
-	at  time.Time
-}
-
 // NewFold gives a Fold of no records.
 func NewFold() *Fold {
 	return &Fold{
 		pairs:    make(map[pairKey]*pair),
 		patterns: make(map[pairKey]*pair),
 		lifted:   make(map[netip.Prefix]lifting),
-		writers:  make(map[string]writer),
+		known:    make(map[imprint]time.Time),
 	}
 }
 
@@ -112,7 +108,7 @@ func NewFold() *Fold {
 // Set.Next is not reached, the Set stays too.
 func (f *Fold) Generation() uint64 { return f.generation }
 
-// Repeats gives how many records were dropped because their id was used before.
+// Repeats gives how many records were dropped because they were folded before.
 func (f *Fold) Repeats() int { return f.repeats }
 
 // Apply folds the next record of the source in. A record without a time counts
@@ -127,26 +123,25 @@ func (f *Fold) Apply(rec Record, readAt time.Time) error { return f.apply(rec, r
 func (f *Fold) ApplyRecovered(rec Record, readAt time.Time) error { return f.apply(rec, readAt, true) }
 
 func (f *Fold) apply(rec Record, readAt time.Time, recovered bool) error {
+	if rec.Op == OpSeen {
+		return nil
+	}
 	t := rec.Time
 	if t.IsZero() {
-		if recovered && rec.Op != OpBan && rec.Op != OpSeen {
+		if recovered && rec.Op != OpBan {
 			return fmt.Errorf("%s: %w", rec.Op, ErrNoTime)
 		}
 		t = writable(readAt)
 	}
-	if rec.Op == OpSeen {
-		f.seenUpTo(rec.ID, t)
-		return nil
-	}
-	if f.repeated(rec.ID) {
+	if f.repeated(rec) {
 		f.repeats++
 		return nil
 	}
-	if err := f.dispatch(rec, t, recovered); err != nil {
+	if err := f.dispatch(rec, t, recovered || f.late(rec, t)); err != nil {
 		return err
 	}
 	f.newest = later(f.newest, t)
-	f.remember(rec.ID, t)
+	f.remember(rec, t)
 	f.bound()
 	f.generation++
 	return nil
@@ -189,6 +184,7 @@ func (f *Fold) ban(rec Record, t time.Time, recovered bool) {
 	block := f.lastLift(p, rec.Prefix)
 	stale := (rec.Restored || recovered) && !t.After(block)
 	if recovered && (stale || !f.supersedes(p.claims[rec.Prefix], t, until)) {
+		f.outlive(p, rec.Prefix, until)
 		return
 	}
 	if !rec.Restored && p.pending.effective(t) {

@@ -13,11 +13,10 @@ import (
 // What a fold keeps of the past at most. Claims are not bounded: they are what
 // the log asks for.
 const (
-	maxTombs   = 1 << 18
-	maxPairs   = 1 << 16
-	maxWriters = 1 << 14
-	maxNotes   = 64
-	maxOver    = 1 << 16 // claims that ended, of which steadyFor is not over
+	maxTombs = 1 << 18
+	maxPairs = 1 << 16
+	maxNotes = 64
+	maxOver  = 1 << 16 // claims that ended, of which steadyFor is not over
 )
 
 // Advance notes every claim that has ended by now, so that its prefix is
@@ -82,9 +81,6 @@ func (f *Fold) bound() {
 	}
 	boundPairs(f.pairs)
 	boundPairs(f.patterns)
-	if len(f.writers) > maxWriters {
-		f.boundWriters()
-	}
 }
 
 func (f *Fold) boundTombs() {
@@ -124,19 +120,6 @@ func boundPairs(pairs map[pairKey]*pair) {
 	})
 	for _, p := range idle[:min(len(idle), maxPairs/8)] {
 		delete(pairs, p.pairKey)
-	}
-}
-
-func (f *Fold) boundWriters() {
-	names := make([]string, 0, len(f.writers))
-	for name := range f.writers {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(a, b string) int {
-		return cmp.Or(f.writers[a].at.Compare(f.writers[b].at), cmp.Compare(a, b))
-	})
-	for _, name := range names[:maxWriters/8] {
-		delete(f.writers, name)
 	}
 }
 

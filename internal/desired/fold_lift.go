@@ -150,6 +150,19 @@ func (f *Fold) bury(p *pair, prefix netip.Prefix, at, keep time.Time) {
 	p.tombs[prefix] = tomb{at: later(old.at, at), keep: later(old.keep, keep)}
 }
 
+// outlive keeps what a recovered ban has lost against until the end of that ban,
+// which may come again.
+func (f *Fold) outlive(p *pair, prefix netip.Prefix, until time.Time) {
+	if until.IsZero() {
+		until = laterBy(f.newest, keepPermanent)
+	}
+	if c := p.claims[prefix]; c != nil && !f.forgotten(c) {
+		c.keep = later(c.keep, until)
+	} else if at := f.tombAt(p, prefix); !at.IsZero() {
+		f.bury(p, prefix, at, until)
+	}
+}
+
 func (f *Fold) dropTomb(p *pair, prefix netip.Prefix) {
 	if _, ok := p.tombs[prefix]; ok {
 		delete(p.tombs, prefix)

@@ -54,27 +54,3 @@ func (f *Fold) patternsOf(key pairKey) []*pair {
 func (k pairKey) matches(host, jail string) bool {
 	return (host == "" || host == k.host) && (jail == "" || jail == k.jail)
 }
-
-// repeated says that the writer has used this number or a higher one.
-func (f *Fold) repeated(id ID) bool {
-	if id.Writer == "" {
-		return false
-	}
-	w, ok := f.writers[id.Writer]
-	return ok && id.Seq <= w.seq
-}
-
-// seenUpTo takes a writer's number from where its records themselves are gone.
-func (f *Fold) seenUpTo(id ID, t time.Time) {
-	if !f.repeated(id) {
-		f.remember(id, t)
-		f.bound()
-	}
-}
-
-func (f *Fold) remember(id ID, t time.Time) {
-	if id.Writer != "" {
-		f.grown = true
-		f.writers[id.Writer] = writer{seq: id.Seq, at: later(f.writers[id.Writer].at, t)}
-	}
-}

@@ -160,9 +160,22 @@ var foldScripts = map[string]script{
 	"a ban that names no jail is manual": {
 		`{"op":"ban","ip":"192.0.2.1","time":0}`, `{"op":"unban","ip":"192.0.2.1","jail":"manual","time":1}`, "at 1:",
 	},
-	"a record with a used number is dropped": {
-		`{"op":"ban","ip":"192.0.2.1","time":0,"id":"w-2"}`, `{"op":"unban","ip":"192.0.2.1","time":1,"id":"w-2"}`, `{"op":"unban","ip":"192.0.2.1","time":1,"id":"w-1"}`, "at 1: 192.0.2.1",
-		`{"op":"unban","ip":"192.0.2.1","time":1,"id":"v-1"}`, "at 1:",
+	"a record that is delivered twice counts once": {
+		`{"op":"ban","ip":"192.0.2.1","time":0,"id":"a"}`, `{"op":"unban","ip":"192.0.2.1","time":1,"id":"b"}`, "at 1:",
+		`{"op":"ban","ip":"192.0.2.1","time":0,"id":"a"}`, "at 1:",
+	},
+	"an id in another line is another record": {
+		`{"op":"ban","ip":"192.0.2.1","time":0,"id":"w-2"}`, `{"op":"unban","ip":"192.0.2.1","time":1,"id":"w-2"}`, "at 1:",
+		`{"op":"ban","ip":"192.0.2.1","time":1,"id":"w-2"}`, `{"op":"ban","ip":"192.0.2.2","time":1,"id":"w-1"}`, "at 1: 192.0.2.1 192.0.2.2",
+	},
+	"a record with an id that comes long after its time goes by its time": {
+		`{"op":"ban","ip":"192.0.2.1","time":0,"id":"a"}`, `{"op":"unban","ip":"192.0.2.1","time":1,"id":"b"}`,
+		`{"op":"ban","ip":"192.0.2.2","time":200,"id":"c"}`, `{"op":"ban","ip":"192.0.2.1","time":0,"id":"a"}`, "at 200: 192.0.2.2",
+		`{"op":"ban","ip":"192.0.2.3","time":0,"id":"d"}`, "at 200: 192.0.2.2 192.0.2.3",
+	},
+	"a record with an id that comes a little after its time goes by its place": {
+		`{"op":"ban","ip":"192.0.2.2","time":100,"id":"c"}`, `{"op":"unban","ip":"192.0.2.1","time":100,"id":"b"}`,
+		`{"op":"ban","ip":"192.0.2.1","time":0,"id":"a"}`, "at 100: 192.0.2.1 192.0.2.2",
 	},
 	"a clock that steps back makes a ban active again": {
 		banP, "at 1000:", "lifted 1000: 192.0.2.1=expired", "at 500: 192.0.2.1", "lifted 500:", "lifted 1000: 192.0.2.1=expired",

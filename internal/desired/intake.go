@@ -16,13 +16,13 @@ const (
 	byLine ordering = iota // their places
 	byTime                 // their times, as in content that was replaced
 	// byID takes the places of records that have an id, as those that are known
-	// drop out, and the times of all others.
+	// drop out or go by their times, and the times of all others.
 	byID
 )
 
 // recovers says that the time of a record counts and not its place.
 func (o ordering) recovers(rec Record) bool {
-	return o == byTime || o == byID && rec.ID.Writer == ""
+	return o == byTime || o == byID && rec.ID == ""
 }
 
 // intake folds the lines of one object and of the spool that goes to it, and

@@ -1,37 +1,27 @@
 package desired
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-const (
-	spoolMark  = ".spool." // in the name of a spool as a writer
-	maxWriter  = 200       // bytes of the host's name in that of a writer
-	headerRoom = 64 << 10  // bytes in which the header of a spool is looked for
-)
-
 // Outbox is the spool of a log in S3: a file of records that are durable here
-// and wait for their delivery. Its first line is a header that names it as a
-// writer and gives a number; a record's id is that writer with the number plus
-// the record's place in the file. So ids only grow, and an append looks at
-// nothing but the header. Records that already have an id keep it.
+// and wait for their delivery. Each has an id of its own, made when its line is
+// written, so that the object tells which of them it has. There is nothing else
+// in the file: a copy of it that is put back, here or on another machine, holds
+// repeats, and what is written behind them is new.
 type Outbox struct {
 	Path string
-	Host string           // names the writer
 	Now  func() time.Time // stamps records that have no time
 }
 
@@ -40,13 +30,6 @@ type Outbox struct {
 func OutboxPath(dir string, a Address) string {
 	sum := sha256.Sum256([]byte(a.String()))
 	return filepath.Join(dir, fmt.Sprintf("spool-%s-%x.jsonl", a.Bucket, sum[:8]))
-}
-
-// newWriter makes up a writer's name that nobody else has.
-func newWriter(host, mark string) string {
-	var random [8]byte
-	_, _ = rand.Read(random[:]) // it never fails (crypto/rand)
-	return clip(host, maxWriter) + mark + hex.EncodeToString(random[:])
 }
 
 // Append puts records at the end, in one write, and returns when they are on
@@ -66,81 +49,48 @@ func (o *Outbox) Append(ctx context.Context, recs ...Record) error {
 	return nil
 }
 
-// write leaves behind what it has written when it fails: somebody may have read
-// it, and the next record in its place would take an id that is used. The records
-// go elsewhere then, under other ids; twice does no harm.
+// write leaves behind what it has written when it fails. The records go
+// elsewhere then, under other ids; twice does no harm.
 func (o *Outbox) write(file *os.File, recs []Record) error {
-	_, size, err := inodeOf(file)
-	if err != nil {
-		return err
-	}
-	data, err := o.encode(file, size, recs)
-	if err != nil {
-		return err
+	var data []byte
+	var err error
+	for _, r := range identified(recs, o.Now) {
+		if data, err = appendChecked(data, r, o.Now); err != nil {
+			return err
+		}
 	}
 	return writeLines(file, data)
 }
 
-// encode gives records as lines with their ids, behind a header where the file
-// has none.
-func (o *Outbox) encode(file *os.File, size int64, recs []Record) ([]byte, error) {
-	header, err := readHeader(file)
-	if err != nil {
-		return nil, err
-	}
-	place := uint64(size) + 1 // a newline may have to end a torn line
-	var data []byte
-	if header.Writer == "" {
-		header = ID{Writer: newWriter(o.Host, spoolMark), Seq: place}
-		data = append(headerLine(header, o.Now()), '\n')
-	}
-	for _, r := range recs {
-		if r.ID.Writer == "" {
-			r.ID = ID{Writer: header.Writer, Seq: header.Seq + place + uint64(len(data))}
+// identified gives the records with what makes each the same wherever it goes:
+// an id and a time. Those that have them keep them.
+func identified(recs []Record, now func() time.Time) []Record {
+	out := slices.Clone(recs)
+	for i := range out {
+		if out[i].ID == "" {
+			out[i].ID = newID()
 		}
-		if data, err = appendChecked(data, r, o.Now); err != nil {
-			return nil, err
+		if out[i].Time.IsZero() {
+			out[i].Time = writable(now())
 		}
 	}
-	return data, nil
+	return out
 }
 
 // appendChecked appends a record as a line. It is parsed again, so that nothing
-// that a reader would refuse is ever written.
+// that a reader would refuse is ever written, and written as it would be written
+// again.
 func appendChecked(dst []byte, r Record, now func() time.Time) ([]byte, error) {
 	if r.Time.IsZero() {
 		r.Time = writable(now())
 	}
 	start := len(dst)
 	dst = r.AppendJSON(dst)
-	if _, err := ParseRecord(dst[start:]); err != nil {
+	read, err := ParseRecord(dst[start:])
+	if err != nil {
 		return nil, fmt.Errorf("record %s: %w", dst[start:], err)
 	}
-	return append(dst, '\n'), nil
-}
-
-func headerLine(id ID, now time.Time) []byte {
-	return Record{Op: OpSeen, ID: id, Time: writable(now)}.AppendJSON(nil)
-}
-
-// readHeader finds the header; the zero ID is none. A header that a crash tore
-// is followed by another.
-func readHeader(file io.ReaderAt) (ID, error) {
-	head := make([]byte, headerRoom)
-	n, err := file.ReadAt(head, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return ID{}, err
-	}
-	for line := range bytes.Lines(head[:n]) {
-		if rec, err := ParseRecord(trimBlank(bytes.TrimSuffix(line, []byte{'\n'}))); err == nil && isHeader(rec) {
-			return rec.ID, nil
-		}
-	}
-	return ID{}, nil
-}
-
-func isHeader(rec Record) bool {
-	return rec.Op == OpSeen && strings.Contains(rec.ID.Writer, spoolMark)
+	return append(read.AppendJSON(dst[:start]), '\n'), nil
 }
 
 // Pending gives how many bytes of records wait for their delivery.
@@ -149,14 +99,14 @@ func (o *Outbox) Pending() (int64, error) {
 	if err != nil || len(batch.records) == 0 {
 		return 0, err
 	}
-	return batch.size - batch.header, nil
+	return batch.size - batch.head, nil
 }
 
 // batch is what the spool holds, from its beginning.
 type batch struct {
 	records []Record
 	bad     []LineError
-	header  int64  // bytes of lines that are no record, before the first one
+	head    int64  // bytes of lines that are no record, before the first one
 	end     int64  // offset behind the last line that was looked at
 	size    int64  // of the file
 	sum     []byte // of the bytes before end
@@ -183,7 +133,7 @@ func (o *Outbox) read(limit int64) (batch, error) {
 		b.end = at + int64(len(line)) + 1
 		b.take(&parser, LineError{Source: o.Path, Line: number}, line, tooLong)
 		if len(b.records) == 0 {
-			b.header = b.end
+			b.head = b.end
 		}
 	})
 	b.size = t.size
@@ -225,7 +175,7 @@ func (b *batch) take(p *Parser, place LineError, line []byte, tooLong bool) {
 	for _, rec := range found {
 		switch {
 		case rec.Op == OpSeen:
-		case rec.ID.Writer == "":
+		case rec.ID == "":
 			place.Err = errNoID
 			b.bad = append(b.bad, place)
 		default:

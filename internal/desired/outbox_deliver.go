@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"strings"
 )
 
 // deliverBytes is how much of a spool goes into one write of an object.
@@ -44,15 +43,14 @@ func (o *Outbox) Deliver(ctx context.Context, b Bucket, key string) (Object, err
 		if err := o.drop(ctx, batch); err != nil {
 			return last, fmt.Errorf("shortening the spool %s, whose records are delivered: %w", o.Path, err)
 		}
-		waiting -= batch.end - batch.header
+		waiting -= batch.end - batch.head
 	}
 	return last, nil
 }
 
-// drop takes what was delivered out of the spool. The new file has a header of
-// its own, which goes on with the numbers. Appends wait for the lock meanwhile,
-// and then find the new file. Where other bytes are in its place by now, nothing
-// is cut: what is there comes next, and ids tell what the object has.
+// drop takes what was delivered out of the spool. Appends wait for the lock
+// meanwhile, and then find the new file. Where other bytes are in its place by
+// now, nothing is cut: what is there comes next, and ids tell what the object has.
 func (o *Outbox) drop(ctx context.Context, done batch) error {
 	file, err := openLocked(ctx, o.Path, openTrusted)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -69,18 +67,7 @@ func (o *Outbox) drop(ctx context.Context, done batch) error {
 	if err != nil {
 		return err
 	}
-	header, err := readHeader(file)
-	if err != nil {
-		return err
-	}
-	if header.Writer == "" {
-		header.Writer = newWriter(o.Host, spoolMark)
-	}
-	header.Seq += uint64(size) + 1
 	return replaceFile(o.Path, func(w io.Writer) error {
-		if _, err := w.Write(append(headerLine(header, o.Now()), '\n')); err != nil {
-			return err
-		}
 		_, err := io.Copy(w, io.NewSectionReader(file, done.end, size-done.end))
 		return err
 	})
@@ -135,6 +122,3 @@ func (s Outboxes) Deliver(ctx context.Context, b Bucket, key string) (Object, er
 	}
 	return last, nil
 }
-
-// isSpool says that a writer is a spool, whose numbers are needed for long.
-func isSpool(writer string) bool { return strings.Contains(writer, spoolMark) }

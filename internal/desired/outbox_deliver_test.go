@@ -16,7 +16,7 @@ func TestADeliveryEndsThoughWritersNeverRest(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	store := newFakeStore()
-	box := &Outbox{Path: t.TempDir() + "/spool.jsonl", Host: "h", Now: timeNow}
+	box := &Outbox{Path: t.TempDir() + "/spool.jsonl", Now: timeNow}
 	ban := func(ip string) {
 		if err := box.Append(context.Background(), Record{Op: OpBan, Prefix: mustPrefix(ip), Bantime: 10}); err != nil {
 			t.Error(err)
@@ -84,7 +84,7 @@ func TestADeliveryCutsNothingThatItHasNotRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := newFakeStore()
-			box := &Outbox{Path: t.TempDir() + "/spool.jsonl", Host: "h", Now: timeNow}
+			box := &Outbox{Path: t.TempDir() + "/spool.jsonl", Now: timeNow}
 			ban := func(ip string) {
 				if err := box.Append(context.Background(), Record{Op: OpBan, Prefix: mustPrefix(ip), Bantime: 10}); err != nil {
 					t.Error(err)

@@ -32,6 +32,9 @@ type fields struct {
 	op, ip, jail, host, time, bantime, deferred, reason, bancount, restored, id *fastjson.Value
 }
 
+// errUnknownOp is about a record that a later release may have written.
+var errUnknownOp = errors.New("is not known")
+
 var parsers = sync.Pool{New: func() any { return new(Parser) }}
 
 // ParseRecord reads one line of the log. The error is one line of text in which
@@ -146,10 +149,8 @@ func (p *Parser) record() (Record, error) {
 			return Record{}, err
 		}
 	}
-	if err := p.readID(&r); err != nil {
-		return Record{}, err
-	}
-	if r.Op == OpSeen && r.ID.Writer == "" {
+	p.readID(&r)
+	if r.Op == OpSeen && r.ID == "" {
 		return Record{}, errors.New("a seen needs the field \"id\"")
 	}
 	return r, nil
@@ -182,7 +183,7 @@ func (p *Parser) op() (Op, error) {
 	case "":
 		return "", errors.New("the field \"op\" is missing")
 	}
-	return "", fmt.Errorf("op %s is not known", quoted(string(text)))
+	return "", fmt.Errorf("op %s %w", quoted(string(text)), errUnknownOp)
 }
 
 func (p *Parser) readPrefix(r *Record) error {

@@ -1,7 +1,6 @@
 package desired
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -162,29 +161,16 @@ func (p *Parser) readDefer(r *Record) error {
 	return nil
 }
 
-func (p *Parser) readID(r *Record) error {
-	if p.fields.id == nil {
-		return nil
+// readID takes any text, and what is no text as it is written: an id tells
+// records apart, and has no other meaning.
+func (p *Parser) readID(r *Record) {
+	switch v := p.fields.id; {
+	case v == nil || v.Type() == fastjson.TypeNull:
+	case v.Type() == fastjson.TypeString:
+		r.ID = ID(v.GetStringBytes())
+	default:
+		r.ID = ID(p.numberOf(v))
 	}
-	text, err := textOf("id", p.fields.id)
-	if err != nil {
-		return err
-	}
-	dash := bytes.LastIndexByte(text, '-')
-	if dash < 0 {
-		return fmt.Errorf("id %s: want WRITER-NUMBER", quoted(string(text)))
-	}
-	digits := string(text[dash+1:])
-	seq, err := strconv.ParseUint(digits, 10, 64)
-	if err != nil {
-		return fmt.Errorf("id %s: want WRITER-NUMBER", quoted(string(text)))
-	}
-	writer := string(text[:dash])
-	if CheckHost(writer) != nil {
-		return fmt.Errorf("id %s: the writer is not a valid host name", quoted(string(text)))
-	}
-	r.ID = ID{Writer: writer, Seq: seq}
-	return nil
 }
 
 // seconds reads a whole number in a range; a fraction is rounded up.

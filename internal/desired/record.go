@@ -21,18 +21,11 @@ const (
 	OpPause   Op = "pause"   // enforce nothing
 	OpResume  Op = "resume"  // enforce again
 	OpConfirm Op = "confirm" // let withheld removals through
-	OpSeen    Op = "seen"    // compaction writes it: the records of a writer up to its id are known
+	OpSeen    Op = "seen"    // a mark that says nothing about bans: compaction begins with one
 )
 
 // ManualJail is the jail of a ban that names none.
 const ManualJail = "manual"
-
-// ID numbers the records of one writer, so that a source which delivers twice
-// does no harm. The zero ID is none.
-type ID struct {
-	Writer string
-	Seq    uint64
-}
 
 // Record is one line of the log.
 type Record struct {
@@ -75,9 +68,7 @@ func (r Record) AppendJSON(dst []byte) []byte {
 	if r.Restored {
 		dst = append(dst, `,"restored":true`...)
 	}
-	if r.ID.Writer != "" {
-		dst = appendTextField(dst, "id", r.ID.Writer+"-"+strconv.FormatUint(r.ID.Seq, 10))
-	}
+	dst = appendTextField(dst, "id", string(r.ID))
 	return append(dst, '}')
 }
 

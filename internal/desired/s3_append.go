@@ -104,20 +104,24 @@ func (b Bucket) put(ctx context.Context, key, tag string, body []byte) (string, 
 }
 
 // missingIn gives the content with the records that it lacks at its end; nil
-// when it lacks none.
+// when it lacks none. One that a compaction has taken out is written again, which
+// makes no difference: see fresh.
 func missingIn(body []byte, recs []Record) ([]byte, error) {
-	seen := seenIn(body, recs)
+	there := recordsIn(body, recs)
 	var data []byte
 	for _, rec := range recs {
-		if last, ok := seen[rec.ID.Writer]; ok && rec.ID.Seq <= last {
-			continue
-		}
+		before := len(data)
 		var err error
 		if data, err = appendChecked(data, rec, time.Now); err != nil {
 			return nil, err
 		}
+		if line := string(data[before:]); there[line] {
+			data = data[:before]
+		} else {
+			there[line] = true
+		}
 	}
-	if data == nil {
+	if len(data) == 0 {
 		return nil, nil
 	}
 	whole := make([]byte, 0, len(body)+1+len(data))
@@ -128,27 +132,29 @@ func missingIn(body []byte, recs []Record) ([]byte, error) {
 	return append(whole, data...), nil
 }
 
-// seenIn gives the highest number in the content of each writer of the records.
-func seenIn(body []byte, recs []Record) map[string]uint64 {
-	asked, named := map[string]bool{}, false
+// quickSearch is for how many ids a content is searched before it is parsed.
+const quickSearch = 64
+
+// recordsIn gives those lines of the content that have the id of one of the
+// records, as they would be written anew.
+func recordsIn(body []byte, recs []Record) map[string]bool {
+	asked, there := map[ID]bool{}, map[string]bool{}
+	named := len(recs) > quickSearch // then reading the lines costs less
 	for _, rec := range recs {
-		if _, ok := asked[rec.ID.Writer]; !ok {
-			asked[rec.ID.Writer] = true
-			named = named || bytes.Contains(body, []byte(rec.ID.Writer))
-		}
+		asked[rec.ID] = true
+		named = named || bytes.Contains(body, []byte(rec.ID))
 	}
-	seen := map[string]uint64{}
 	if !named {
-		return seen
+		return there
 	}
 	var p Parser
 	for line := range bytes.Lines(body) {
 		rec, err := p.Parse(trimBlank(bytes.TrimSuffix(line, []byte{'\n'})))
-		if err == nil && asked[rec.ID.Writer] {
-			seen[rec.ID.Writer] = max(seen[rec.ID.Writer], rec.ID.Seq)
+		if err == nil && asked[rec.ID] {
+			there[string(append(rec.AppendJSON(nil), '\n'))] = true
 		}
 	}
-	return seen
+	return there
 }
 
 // pause is the time between attempts.

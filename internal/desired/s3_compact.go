@@ -3,40 +3,38 @@ package desired
 import (
 	"bytes"
 	"errors"
-	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 )
 
-const (
-	// keepLifts is how long compaction keeps every record that is no ban, so that
-	// a host that reads from time to time learns of each lift.
-	keepLifts = 24 * time.Hour
-	// keepMarks is how long it keeps the last number of a writer that wrote once:
-	// such a writer gives up within seconds. That of a spool is kept for long.
-	keepMarks = 24 * time.Hour
-)
+// keepLifts is how long compaction keeps every record that is no ban, so that a
+// host that reads from time to time learns of each lift.
+const keepLifts = 24 * time.Hour
 
 // condenser makes the content of an object small. It keeps the lines that still
-// make a difference, in their order, behind a header that no earlier content
-// had; at the end come the numbers of writers whose last record is gone.
+// make a difference, in their order, behind a header that no earlier content had.
 type condenser struct {
 	log    *objectLog
 	now    time.Time
 	parser Parser
 	lines  []kept
-	last   map[any]int // the last line of a claim, a pause or a confirm, by what it is about
-	recent int         // from this line on all but bans are kept
-	proofs map[int]int // a ban that shows that a deferred flush was meant, and the line of that flush
-	open   []int       // lines of deferred flushes, no proof of which has come
-	marks  map[string]mark
-	inLine map[string]uint64 // the highest number of each writer in a line that is kept
+	there  map[imprint]bool
+	last   map[any]int        // the line that decides on a claim, a pause or a confirm, by what it is about
+	ends   map[any]int        // the ban of a claim that ends last
+	met    map[time.Time]bool // times of records that a claim goes by, though it begins earlier
+	recent int                // from this line on all but bans are kept
+	proofs map[int]int        // a ban that shows that a deferred flush was meant, and the line of that flush
+	open   []int              // lines of deferred flushes, no proof of which has come
+	newest int                // the line with the latest time; -1: there is none
 }
 
 // kept is a record of the content: as it is written, and as it is meant here.
-type kept struct{ written, meant Record }
+type kept struct {
+	written, meant Record
+	raw            []byte // a line whose operation is not known: for a release that knows it
+	after          int    // the line that makes this one late (see fresh); -1: it is not
+}
 
 // claimKey names a claim within one log.
 type claimKey struct {
@@ -50,24 +48,21 @@ type switchKey struct {
 	confirm bool
 }
 
-// mark is the highest number of a writer.
-type mark struct {
-	seq uint64
-	at  time.Time // of the last compaction that found a record of it
-}
-
 // condense gives the content in small. The content must be what take has read.
 func (l *objectLog) condense(body []byte, now time.Time) []byte {
 	l.intake.fold.Advance(now) // it may be the first thing that is done after a start
 	c := &condenser{
-		log: l, now: writable(now), last: map[any]int{}, recent: -1, proofs: map[int]int{},
-		marks: map[string]mark{}, inLine: map[string]uint64{},
+		log: l, now: writable(now), there: map[imprint]bool{}, last: map[any]int{}, ends: map[any]int{}, met: l.intake.fold.met(), recent: -1, proofs: map[int]int{}, newest: -1,
 	}
 	for line := range bytes.Lines(body) {
 		line = trimBlank(bytes.TrimSuffix(line, []byte{'\n'}))
 		rec, err := c.parser.Parse(line)
 		if err == nil {
 			c.collect(rec)
+			continue
+		}
+		if errors.Is(err, errUnknownOp) {
+			c.lines = append(c.lines, kept{raw: line, after: -1})
 			continue
 		}
 		for _, rec := range salvage(&c.parser, line) {
@@ -80,20 +75,19 @@ func (l *objectLog) condense(body []byte, now time.Time) []byte {
 // collect takes a record in, unless it is a repeat or speaks for another host.
 func (c *condenser) collect(rec Record) {
 	if rec.Op == OpSeen {
-		if m, ok := c.marks[rec.ID.Writer]; (!ok || rec.ID.Seq > m.seq) && rec.ID.Writer != generations {
-			c.marks[rec.ID.Writer] = mark{seq: rec.ID.Seq, at: rec.Time}
-		}
 		return
-	}
-	if w := rec.ID.Writer; w != "" {
-		if m, ok := c.marks[w]; ok && rec.ID.Seq <= m.seq {
-			return
-		}
-		c.marks[w] = mark{seq: rec.ID.Seq, at: c.now}
 	}
 	meant := rec
-	if err := c.log.admit(&meant); err != nil && !errors.Is(err, errSkip) {
+	refused := c.log.admit(&meant)
+	if refused != nil && !errors.Is(refused, errSkip) {
 		return
+	}
+	if rec.ID != "" {
+		mark := imprintOf(rec)
+		if c.there[mark] {
+			return
+		}
+		c.there[mark] = true
 	}
 	if meant.Op == OpBan && meant.Jail == "" {
 		meant.Jail = ManualJail
@@ -102,14 +96,55 @@ func (c *condenser) collect(rec Record) {
 		rec.Time = c.timeOf(meant)
 		meant.Time = rec.Time
 	}
+	line := kept{written: rec, meant: meant, after: c.latenessOf(rec)}
+	if refused == nil && (c.newest < 0 || rec.Time.After(c.lines[c.newest].meant.Time)) {
+		c.newest = len(c.lines)
+	}
 	if c.recent < 0 && !rec.Time.Before(c.now.Add(-keepLifts)) {
 		c.recent = len(c.lines)
 	}
 	if key := about(meant); key != nil {
-		c.last[key] = len(c.lines)
+		if line.after < 0 || !c.lost(meant) {
+			c.last[key] = len(c.lines)
+		}
+		if i, ok := c.ends[key]; !ok || !EndsBefore(meant.Until(meant.Time), c.lines[i].meant.Until(c.lines[i].meant.Time)) {
+			c.ends[key] = len(c.lines)
+		}
 	}
 	c.prove(meant)
-	c.lines = append(c.lines, kept{rec, meant})
+	c.lines = append(c.lines, line)
+}
+
+// latenessOf gives the line before a record that makes it late; -1 is none.
+func (c *condenser) latenessOf(rec Record) int {
+	if rec.ID == "" || !c.pastFresh(rec) {
+		return -1
+	}
+	return c.newest
+}
+
+// pastFresh says that a record is so much older than the newest that a repeat of
+// it goes by its time.
+func (c *condenser) pastFresh(rec Record) bool {
+	return c.newest >= 0 && rec.Time.Before(c.lines[c.newest].meant.Time.Add(-fresh))
+}
+
+// lost says of a late record that it is not the one that decides now.
+func (c *condenser) lost(meant Record) bool {
+	if meant.Op == OpBan {
+		held := c.held(meant)
+		return held == nil || !held.from.Equal(meant.Time)
+	}
+	i, known := c.last[about(meant)]
+	return known && !meant.Time.After(c.lines[i].meant.Time)
+}
+
+// held gives the claim that a ban is about; nil is none.
+func (c *condenser) held(meant Record) *claim {
+	if p := c.log.intake.fold.pairs[pairKey{meant.Host, meant.Jail}]; p != nil {
+		return p.claims[meant.Prefix]
+	}
+	return nil
 }
 
 // prove notes a ban after a deferred flush, which makes the flush final though a
@@ -134,8 +169,8 @@ func (c *condenser) prove(meant Record) {
 
 // timeOf gives a record that has no time the one at which it was read.
 func (c *condenser) timeOf(meant Record) time.Time {
-	if p := c.log.intake.fold.pairs[pairKey{meant.Host, meant.Jail}]; p != nil && meant.Op == OpBan {
-		if held := p.claims[meant.Prefix]; held != nil {
+	if meant.Op == OpBan {
+		if held := c.held(meant); held != nil {
 			return held.from
 		}
 	}
@@ -156,39 +191,67 @@ func about(meant Record) any {
 }
 
 // matters says that a line still makes a difference: to a host that reads the
-// object for the first time, or for the first time since long.
+// object for the first time, or for the first time since long, or to one that
+// may get the same record again.
 func (c *condenser) matters(i int) bool {
 	meant := c.lines[i].meant
+	if c.lines[i].raw != nil || meant.ID != "" && !c.pastFresh(meant) || c.met[meant.Time] {
+		return true
+	}
 	if flush, ok := c.proofs[i]; ok && c.matters(flush) {
 		return true
 	}
-	if key := about(meant); key != nil && c.last[key] != i {
-		return false
-	}
 	f := c.log.intake.fold
-	pair := pairKey{meant.Host, meant.Jail}
+	if decides, ok := c.last[about(meant)]; about(meant) != nil && (!ok || decides != i) {
+		return meant.Op == OpBan && c.outlasts(i)
+	}
 	switch meant.Op {
 	case OpBan:
-		p := f.pairs[pair]
-		return p != nil && p.claims[meant.Prefix] != nil
-	case OpPause, OpResume, OpConfirm:
-		return true
+		return c.held(meant) != nil || c.outlasts(i)
 	case OpStart, OpStop: // it may have cancelled a flush that a reader still has before it
-		if f.claimsBefore(meant) {
-			return true
+		return f.claimsBefore(meant) || c.isRecent(i)
+	case OpFlush:
+		return c.isRecent(i) || f.flushedBy(meant)
+	case OpUnban:
+		return c.isRecent(i) || c.remembered(meant)
+	}
+	return true
+}
+
+// outlasts says of a ban that it would be in force, had it not been lifted or
+// shortened: a reader must know of both, or a repeat revives it.
+func (c *condenser) outlasts(i int) bool {
+	meant, f := c.lines[i].meant, c.log.intake.fold
+	p := f.pairs[pairKey{meant.Host, meant.Jail}]
+	if p == nil {
+		return false
+	}
+	held, key := p.claims[meant.Prefix], about(meant)
+	return c.ends[key] == i && (held != nil && EndsBefore(held.until, meant.Until(meant.Time)) || !f.tombAt(p, meant.Prefix).IsZero())
+}
+
+// met gives the times of records that claims have met and that are later than
+// their own.
+func (f *Fold) met() map[time.Time]bool {
+	times := map[time.Time]bool{}
+	for _, c := range f.sorted() {
+		if c.known.After(c.from) {
+			times[c.known] = true
 		}
 	}
-	if c.recent >= 0 && i >= c.recent {
-		return true
-	}
-	if meant.Op == OpFlush {
-		return f.flushedBy(meant)
-	}
+	return times
+}
+
+func (c *condenser) isRecent(i int) bool { return c.recent >= 0 && i >= c.recent }
+
+// remembered says that the fold still goes by an unban.
+func (c *condenser) remembered(meant Record) bool {
+	f, pair := c.log.intake.fold, pairKey{meant.Host, meant.Jail}
 	traces := f.patterns[pair]
 	if meant.Host != "" && meant.Jail != "" {
 		traces = f.pairs[pair]
 	}
-	return traces != nil && meant.Op == OpUnban && f.tombAt(traces, meant.Prefix).Equal(meant.Time)
+	return traces != nil && f.tombAt(traces, meant.Prefix).Equal(meant.Time)
 }
 
 // flushedBy says that a flush is the latest of a pair, or may yet become it.
@@ -220,35 +283,23 @@ func (f *Fold) claimsBefore(rec Record) bool {
 }
 
 func (c *condenser) write(generation uint64) []byte {
-	nonce := strings.TrimPrefix(newWriter("", "."), ".")
-	out := headerLine(ID{Writer: generations, Seq: generation}, c.now)
-	out = appendTextField(out[:len(out)-1], "nonce", nonce)
-	out = append(out, '}', '\n')
-	for i := range c.lines {
-		if !c.matters(i) {
-			continue
-		}
-		rec := c.lines[i].written
-		out = append(rec.AppendJSON(out), '\n')
-		if rec.ID.Writer != "" {
-			c.inLine[rec.ID.Writer] = rec.ID.Seq
+	keep := make([]bool, len(c.lines))
+	for i := len(c.lines) - 1; i >= 0; i-- {
+		if keep[i] = keep[i] || c.matters(i); keep[i] && c.lines[i].after >= 0 {
+			keep[c.lines[i].after] = true // so that it is late for every reader
 		}
 	}
-	for _, writer := range slices.Sorted(maps.Keys(c.marks)) {
-		m := c.marks[writer]
-		if c.inLine[writer] >= m.seq || c.outlived(writer, m) {
+	out := append(compactionMark(generation, c.now), '\n')
+	for i, line := range c.lines {
+		if !keep[i] {
 			continue
 		}
-		out = append(append(out, headerLine(ID{Writer: writer, Seq: m.seq}, m.at)...), '\n')
+		if line.raw != nil {
+			out = append(out, line.raw...)
+		} else {
+			out = line.written.AppendJSON(out)
+		}
+		out = append(out, '\n')
 	}
 	return out
-}
-
-// outlived says that nobody can write again what a mark is about.
-func (c *condenser) outlived(writer string, m mark) bool {
-	keep := keepMarks
-	if isSpool(writer) {
-		keep = keepPermanent
-	}
-	return m.at.Before(c.now.Add(-keep))
 }

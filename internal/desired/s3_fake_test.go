@@ -182,8 +182,8 @@ var stations = struct {
 func (s *station) outboxes() Outboxes {
 	now := func() time.Time { return s.now }
 	return Outboxes{
-		{Path: OutboxPath(s.dir+"/spool", s.addr), Host: s.host, Now: now},
-		{Path: OutboxPath(s.dir+"/run", s.addr), Host: s.host, Now: now},
+		{Path: OutboxPath(s.dir+"/spool", s.addr), Now: now},
+		{Path: OutboxPath(s.dir+"/run", s.addr), Now: now},
 	}
 }
 

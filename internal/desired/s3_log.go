@@ -6,11 +6,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
-// generations is the writer of compactions; its numbers count them.
-const generations = "compaction"
+// compactionID begins the id of the mark that a compaction begins with. What
+// follows is its number, one more than that of the compaction before.
+const compactionID = "compaction-"
 
 // objectLog is the log in one object: what it amounts to, and how far it was
 // read. It does not touch the network.
@@ -86,6 +89,7 @@ func (l *objectLog) take(o Object, now time.Time) {
 	}
 	kind := l.judge(o.Body)
 	if kind == older {
+		l.fold(o, objectCursor{}, byTime, now) // a record that came late counts all the same
 		l.rejected = o.Tag
 		l.err = fmt.Errorf("%s is older than what was read before, or cut short; put back its latest version, or go on: "+
 			"new records are taken: %w", l.name, ErrUnavailable)
@@ -122,6 +126,15 @@ func (l *objectLog) orderOf(kind content) ordering {
 }
 
 func (l *objectLog) read(o Object, from objectCursor, order ordering, now time.Time) {
+	t := l.fold(o, from, order, now)
+	l.cursor = objectCursor{
+		Name: l.name, Tag: o.Tag, Size: int64(len(o.Body)), Offset: t.offset, Lines: t.line,
+		Hash: hashOf(o.Body[:t.offset]), Generation: generationOf(o.Body),
+	}
+}
+
+// fold takes what lies behind a place, and gives the place that was come to.
+func (l *objectLog) fold(o Object, from objectCursor, order ordering, now time.Time) tail {
 	readAt := now
 	if !o.Modified.IsZero() && o.Modified.Before(now) {
 		readAt = o.Modified
@@ -131,10 +144,7 @@ func (l *objectLog) read(o Object, from objectCursor, order ordering, now time.T
 	_ = t.read(bytes.NewReader(o.Body), func(line []byte, _ int64, number int, tooLong bool) {
 		l.intake.line(LineError{Source: l.name, Line: number}, line, tooLong, order, readAt)
 	})
-	l.cursor = objectCursor{
-		Name: l.name, Tag: o.Tag, Size: int64(len(o.Body)), Offset: t.offset, Lines: t.line,
-		Hash: hashOf(o.Body[:t.offset]), Generation: generationOf(o.Body),
-	}
+	return t
 }
 
 // confirm says that the object was found as it is known.
@@ -197,24 +207,37 @@ func (l *objectLog) judge(body []byte) content {
 func (l *objectLog) hasNews(body []byte) bool {
 	for line := range bytes.Lines(body) {
 		rec, err := l.intake.parser.Parse(trimBlank(bytes.TrimSuffix(line, []byte{'\n'})))
-		if err != nil || rec.Op == OpSeen {
+		if err != nil || rec.Op == OpSeen || l.admit(&rec) != nil {
 			continue
 		}
-		if rec.ID.Writer != "" && !l.intake.fold.repeated(rec.ID) || rec.ID.Writer == "" && rec.Time.After(l.intake.newest) {
+		if l.intake.fold.news(rec) {
 			return true
 		}
 	}
 	return false
 }
 
+// compactionMark is the first line of a compaction. No other has the same, for
+// equal bytes would have an equal ETag.
+func compactionMark(generation uint64, now time.Time) []byte {
+	id := ID(compactionID + strconv.FormatUint(generation, 10))
+	mark := Record{Op: OpSeen, ID: id, Time: now}.AppendJSON(nil)
+	return append(appendTextField(mark[:len(mark)-1], "nonce", string(newID())), '}')
+}
+
 // generationOf gives the number of the compaction that made the content; 0 is none.
 func generationOf(body []byte) uint64 {
 	first, _, _ := bytes.Cut(body, []byte{'\n'})
 	rec, err := ParseRecord(trimBlank(first))
-	if err != nil || rec.Op != OpSeen || rec.ID.Writer != generations {
+	number, ours := strings.CutPrefix(string(rec.ID), compactionID)
+	if err != nil || rec.Op != OpSeen || !ours {
 		return 0
 	}
-	return rec.ID.Seq
+	generation, err := strconv.ParseUint(number, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return generation
 }
 
 func hashOf(data []byte) string {

@@ -32,24 +32,16 @@ func (s Sender) Append(ctx context.Context, recs ...Record) (*Spooled, error) {
 	if waiting, _ := s.Outboxes.Pending(); waiting > 0 {
 		return s.behind(ctx, recs)
 	}
-	numbered := make([]Record, len(recs))
-	writer := newWriter(s.Host, ".")
-	for i, rec := range recs {
-		rec.ID = ID{Writer: writer, Seq: uint64(i) + 1}
-		if rec.Time.IsZero() {
-			rec.Time = writable(s.Now())
-		}
-		numbered[i] = rec
-	}
+	recs = identified(recs, s.Now)
 	cause := s.send(ctx, func(ctx context.Context, b Bucket) error {
-		_, err := b.Append(ctx, s.Address.ObjectOf(s.Host), numbered)
+		_, err := b.Append(ctx, s.Address.ObjectOf(s.Host), recs)
 		return err
 	})
 	if cause == nil {
 		return nil, nil
 	}
 	// The ids stay: the write may have had its effect all the same.
-	return s.spool(ctx, cause, numbered)
+	return s.spool(ctx, cause, recs)
 }
 
 // behind puts records behind those that wait already, and delivers them all.

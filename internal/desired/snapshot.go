@@ -73,6 +73,7 @@ type header struct {
 	PausedAt  time.Time `json:"paused_at,omitzero"`
 	Confirmed time.Time `json:"confirmed,omitzero"`
 	Newest    time.Time `json:"newest,omitzero"`
+	Forgot    time.Time `json:"forgot,omitzero"`
 	BadTotal  int       `json:"bad_total,omitempty"`
 	// Object is the place in a log in S3, instead of Cursor.
 	Object *objectCursor `json:"object,omitempty"`
@@ -97,7 +98,7 @@ type badLine struct {
 func (s *snapshot) write(w io.Writer) error {
 	s.header.Version = snapshotVersion
 	s.header.Paused, s.header.PausedAt = s.fold.paused, s.fold.pausedAt
-	s.header.Confirmed, s.header.Newest = s.fold.confirmed, s.fold.newest
+	s.header.Confirmed, s.header.Newest, s.header.Forgot = s.fold.confirmed, s.fold.newest, s.fold.forgot
 	first, err := json.Marshal(s.header)
 	if err != nil {
 		return fmt.Errorf("encoding the header: %w", err)
@@ -226,12 +227,12 @@ func (s *snapshot) readHeader(line []byte) error {
 	if bad {
 		return errors.New("the header contradicts itself")
 	}
-	for _, t := range []*time.Time{&h.Saved, &h.PausedAt, &h.Confirmed, &h.Newest} {
+	for _, t := range []*time.Time{&h.Saved, &h.PausedAt, &h.Confirmed, &h.Newest, &h.Forgot} {
 		if !t.IsZero() {
 			*t = writable(*t)
 		}
 	}
 	s.fold.paused, s.fold.pausedAt = h.Paused, h.PausedAt
-	s.fold.confirmed, s.fold.newest = h.Confirmed, h.Newest
+	s.fold.confirmed, s.fold.newest, s.fold.forgot = h.Confirmed, h.Newest, h.Forgot
 	return nil
 }

@@ -19,7 +19,7 @@ const (
 	kindTomb    = "tomb"
 	kindLifted  = "lifted"
 	kindNote    = "note"
-	kindWriter  = "writer"
+	kindKnown   = "writer"
 	kindBad     = "bad"
 	kindEnd     = "end"
 )
@@ -30,7 +30,7 @@ type entry struct {
 	kind       string
 	prefix     netip.Prefix
 	host, jail string
-	text       string // a reason, an error, a writer or a checksum
+	text       string // a reason, an error or a checksum
 	count      int64
 	seq        uint64
 

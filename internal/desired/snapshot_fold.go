@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -35,10 +36,7 @@ func (f *Fold) export(put func(*entry)) {
 	for _, n := range f.notes {
 		put(&entry{kind: kindNote, prefix: n.prefix, at: n.at})
 	}
-	for _, name := range slices.Sorted(maps.Keys(f.writers)) {
-		w := f.writers[name]
-		put(&entry{kind: kindWriter, host: name, seq: w.seq, at: w.at})
-	}
+	f.exportKnown(put)
 }
 
 func exportPairs(kind string, pairs map[pairKey]*pair, put func(*entry)) {
@@ -58,6 +56,28 @@ func exportPairs(kind string, pairs map[pairKey]*pair, put func(*entry)) {
 	}
 }
 
+// exportKnown gives the fresh records. Earlier releases take each for a writer
+// of one record.
+func (f *Fold) exportKnown(put func(*entry)) {
+	f.dropKnown()
+	names := make(map[string]time.Time, len(f.known))
+	for p, at := range f.known {
+		names[hex.EncodeToString(p[:])] = at
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		put(&entry{kind: kindKnown, host: name, at: names[name]})
+	}
+}
+
+// restoreKnown passes over the writers of earlier releases and their numbers:
+// what they say about a record is not sure.
+func (f *Fold) restoreKnown(e *entry) {
+	var p imprint
+	if n, err := hex.Decode(p[:], []byte(e.host[:min(len(e.host), 2*len(p))])); err == nil && n == len(p) && e.seq == 0 {
+		f.known[p] = e.at
+	}
+}
+
 // restore takes one piece of a state in.
 func (f *Fold) restore(e *entry) error {
 	switch e.kind {
@@ -69,11 +89,8 @@ func (f *Fold) restore(e *entry) error {
 	if e.at.IsZero() {
 		return fmt.Errorf("a %s without its time", quoted(e.kind))
 	}
-	if e.kind == kindWriter {
-		if e.host == "" {
-			return errors.New("a writer without its name")
-		}
-		f.writers[e.host] = writer{seq: e.seq, at: e.at}
+	if e.kind == kindKnown {
+		f.restoreKnown(e)
 		return nil
 	}
 	if !e.prefix.IsValid() {

@@ -70,7 +70,7 @@ func TestASnapshotIsReadAsItWasWritten(t *testing.T) {
 	if diff := cmp.Diff(string(first), string(written(t, snap))); diff != "" {
 		t.Errorf("the snapshot changed by being read (-want +got):\n%s", diff)
 	}
-	for _, kind := range []string{kindPair, kindPattern, kindClaim, kindTomb, kindLifted, kindNote, kindWriter, kindBad, kindEnd} {
+	for _, kind := range []string{kindPair, kindPattern, kindClaim, kindTomb, kindLifted, kindNote, kindKnown, kindBad, kindEnd} {
 		if !bytes.Contains(first, []byte(`"kind":"`+kind+`"`)) {
 			t.Errorf("the test writes no %s", kind)
 		}

@@ -107,10 +107,10 @@ func TestTwentyProcessesOfAHundredRecordsEach(t *testing.T) {
 
 const compactorName = "compactor"
 
-// overBans is a command that writes bans which are over at once: what a
-// compaction takes out.
+// overBans is a command that writes bans which were over long ago: what a
+// compaction takes out, while it keeps the lines of the last minutes.
 func overBans(count int) []string {
-	args := []string{"ban", "--bantime", "0", "--"}
+	args := []string{"ban", "--time", fmt.Sprint(time.Now().Add(-time.Hour).Unix()), "--bantime", "0", "--"}
 	for i := range count {
 		args = append(args, fmt.Sprintf("192.0.%d.%d", 2+i/250, i%250+1))
 	}

@@ -28,7 +28,7 @@ func BenchmarkAppend(b *testing.B) {
 				group.Go(func() {
 					for i := range (b.N + writers - 1) / writers {
 						rec := desired.Record{
-							Op: desired.OpPause, Host: "h", Time: time.Now(), ID: desired.ID{Writer: fmt.Sprintf("w%d", w), Seq: uint64(i) + 1},
+							Op: desired.OpPause, Host: "h", Time: time.Now(), ID: desired.ID(fmt.Sprintf("w%d-%d", w, i+1)),
 						}
 						start := time.Now()
 						written, err := bucket.Append(b.Context(), address.Key, []desired.Record{rec})
