@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/url"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -107,10 +108,13 @@ func (c *Client) Put(ctx context.Context, key, tag string, body []byte) (string,
 	return *out.ETag, nil
 }
 
-// List gives the objects directly under a prefix; see desired.Objects.
+// List gives the objects directly under a prefix; see desired.Objects. Keys are
+// asked for in the form of a URL: a key may hold what no XML can, and one such
+// must not hide all others.
 func (c *Client) List(ctx context.Context, prefix string, limit int) ([]desired.Listed, error) {
 	pages := s3.NewListObjectsV2Paginator(c.api, &s3.ListObjectsV2Input{
 		Bucket: &c.Bucket, Prefix: &prefix, Delimiter: aws.String("/"),
+		EncodingType: types.EncodingTypeUrl,
 	})
 	var all []desired.Listed
 	for pages.HasMorePages() {
@@ -122,8 +126,21 @@ func (c *Client) List(ctx context.Context, prefix string, limit int) ([]desired.
 			if len(all) == limit {
 				return nil, fmt.Errorf("there are more than %d objects; name a prefix that holds logs alone: %w", limit, desired.ErrRefused)
 			}
-			all = append(all, desired.Listed{Key: aws.ToString(o.Key), Tag: aws.ToString(o.ETag), Size: aws.ToInt64(o.Size)})
+			all = append(all, desired.Listed{Key: keyOf(page, o), Tag: aws.ToString(o.ETag), Size: aws.ToInt64(o.Size)})
 		}
 	}
 	return all, nil
+}
+
+// keyOf reads a key in the form that the answer says it has: not every server
+// knows the one that was asked for.
+func keyOf(page *s3.ListObjectsV2Output, o types.Object) string {
+	key := aws.ToString(o.Key)
+	if page.EncodingType != types.EncodingTypeUrl {
+		return key
+	}
+	if plain, err := url.QueryUnescape(key); err == nil {
+		return plain
+	}
+	return key
 }

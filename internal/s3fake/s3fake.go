@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -133,7 +134,7 @@ func (s *Server) effect(r *http.Request, body string) func(http.ResponseWriter) 
 	switch {
 	case r.Method == http.MethodGet && r.URL.Query().Has("list-type"):
 		s.calls["LIST"]++
-		return s.list(r.URL.Query().Get("prefix"))
+		return s.list(r.URL.Query().Get("prefix"), r.URL.Query().Get("encoding-type") == "url")
 	case r.Method == http.MethodGet:
 		s.calls["GET"]++
 		return s.get(key, r.Header.Get("If-None-Match"))
@@ -182,22 +183,47 @@ func (s *Server) write(key, body string) (tag string) {
 
 // listing is the answer of ListObjectsV2.
 type listing struct {
-	XMLName  xml.Name `xml:"ListBucketResult"`
-	Contents []listed
+	XMLName      xml.Name `xml:"ListBucketResult"`
+	EncodingType string   `xml:",omitempty"`
+	Contents     []listed
 }
 
 type listed struct {
-	Key  string
+	Key  rawKey
 	ETag string
 	Size int
 }
 
+// rawKey is a key as it stands in the answer. S3 writes a control byte as a
+// reference that XML does not allow, unless the form of a URL is asked for.
+type rawKey struct {
+	Text string `xml:",innerxml"`
+}
+
+func rawKeyOf(key string, asURL bool) rawKey {
+	if asURL {
+		return rawKey{strings.ReplaceAll(url.QueryEscape(key), "%2F", "/")}
+	}
+	var out strings.Builder
+	for _, r := range key {
+		if r < ' ' || strings.ContainsRune("<>&", r) {
+			fmt.Fprintf(&out, "&#x%x;", r)
+		} else {
+			out.WriteRune(r)
+		}
+	}
+	return rawKey{out.String()}
+}
+
 // list gives what lies directly under a prefix, on one page.
-func (s *Server) list(prefix string) func(http.ResponseWriter) {
+func (s *Server) list(prefix string, asURL bool) func(http.ResponseWriter) {
 	var all listing
+	if asURL {
+		all.EncodingType = "url"
+	}
 	for _, key := range slices.Sorted(maps.Keys(s.objects)) {
 		if rest, under := strings.CutPrefix(key, prefix); under && !strings.Contains(rest, "/") {
-			all.Contents = append(all.Contents, listed{key, s.objects[key].tag, len(s.objects[key].body)})
+			all.Contents = append(all.Contents, listed{rawKeyOf(key, asURL), s.objects[key].tag, len(s.objects[key].body)})
 		}
 	}
 	return func(w http.ResponseWriter) { _ = xml.NewEncoder(w).Encode(all) } // the caller may be gone

@@ -3,6 +3,7 @@ package s3fake
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"testing"
 
 	"reconciler/internal/desired"
@@ -42,6 +43,22 @@ func TestItsConditionsAreThoseOfS3(t *testing.T) {
 	all, err := c.List(ctx, "p/", 10)
 	if err != nil || len(all) != 1 || all[0] != (desired.Listed{Key: "p/a.jsonl", Tag: next, Size: 3}) {
 		t.Errorf("listed are %+v (%v), want the one object directly under the prefix", all, err)
+	}
+}
+
+func TestAKeyThatNoXMLCanHoldHidesNoOther(t *testing.T) {
+	s := New()
+	keys := []string{"p/a b+c%41.jsonl", "p/bad\x01\x1b<&.jsonl", "p/h.jsonl"}
+	for _, key := range keys {
+		s.Write(key, "x")
+	}
+	all, err := s.Client().List(t.Context(), "p/", 10)
+	var got []string
+	for _, o := range all {
+		got = append(got, o.Key)
+	}
+	if err != nil || !slices.Equal(got, keys) {
+		t.Errorf("listed are %q (%v), want %q", got, err, keys)
 	}
 }
 
