@@ -90,13 +90,13 @@ func (s *FileStore) Refresh(now time.Time) (bool, error) {
 	for _, a := range s.absent {
 		errs = append(errs, a.Health().Err)
 	}
-	known, told := uint64(0), ""
+	known, told := uint64(0), []byte(nil)
 	for _, log := range s.states() {
 		known += log.Fold().Generation()
-		told += fmt.Sprint(log.Health().Skipped, len(log.Bad()), log.Warnings())
+		told = fmt.Append(told, log.Health().Skipped, len(log.Bad()), log.Warnings())
 	}
-	changed := known != s.known || told != s.told
-	s.known, s.told = known, told
+	changed := known != s.known || string(told) != s.told
+	s.known, s.told = known, string(told)
 	return changed, errors.Join(errs...)
 }
 

@@ -201,3 +201,27 @@ func BenchmarkAppendAndRefreshOnABigLog(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkTwoThousandHosts measures one look at what the logs of many hosts
+// want together, when hardly one has changed.
+func BenchmarkTwoThousandHosts(b *testing.B) {
+	folds := make([]*Fold, 2000)
+	for h := range folds {
+		folds[h] = NewFold()
+		for i := range 50 {
+			rec := Record{Op: OpBan, Prefix: mustPrefix(fmt.Sprintf("10.%d.%d.%d/32", h>>8, h&255, i)), Host: fmt.Sprint("h", h), Jail: "j", Time: at(50), Bantime: -1}
+			if err := folds[h].Apply(rec, at(50)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := folds[h].Apply(Record{Op: OpUnban, Prefix: mustPrefix("192.0.2.1/32"), Time: at(50)}, at(50)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		Settle(at(60), folds...)
+		if set := Union(at(60), folds...); len(set.Bans) != 50*len(folds) {
+			b.Fatalf("%d bans", len(set.Bans))
+		}
+	}
+}

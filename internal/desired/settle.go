@@ -20,16 +20,15 @@ func Settle(now time.Time, folds ...*Fold) {
 	if len(folds) < 2 {
 		return
 	}
-	for i, f := range folds {
-		reach := newReach(now)
-		for j, other := range folds {
-			if i != j {
-				reach.add(other)
-			}
-		}
-		if !reach.empty() {
-			f.settleBy(reach)
-		}
+	reach := newReach(now)
+	for _, f := range folds {
+		reach.add(f)
+	}
+	if reach.empty() {
+		return
+	}
+	for _, f := range folds {
+		f.settleBy(reach)
 	}
 }
 
@@ -41,11 +40,16 @@ type reach struct {
 	v4, v6 [129]bool // the lengths that unban has
 }
 
-// lift ends the claims of the pairs that it matches.
+// lift ends the claims of the pairs that it matches, but for those of its own
+// log, where the order of the lines has decided.
 type lift struct {
 	pairKey
-	at time.Time
+	at   time.Time
+	from *Fold
 }
+
+// meets says that the lift is about a claim of a fold.
+func (l lift) meets(f *Fold, c *claim) bool { return l.from != f && c.pair.matches(l.host, l.jail) }
 
 func newReach(now time.Time) *reach {
 	return &reach{latest: now.Add(clockSkew), unban: map[netip.Prefix][]lift{}}
@@ -57,11 +61,11 @@ func (r *reach) empty() bool { return len(r.flush) == 0 && len(r.unban) == 0 }
 func (r *reach) add(f *Fold) {
 	for key, p := range f.patterns {
 		if at := p.flushed; !at.IsZero() && !at.After(r.latest) {
-			r.flush = append(r.flush, lift{key, at})
+			r.flush = append(r.flush, lift{key, at, f})
 		}
 		for prefix := range p.tombs {
 			if at := f.tombAt(p, prefix); !at.IsZero() && !at.After(r.latest) {
-				r.unban[prefix] = append(r.unban[prefix], lift{key, at})
+				r.unban[prefix] = append(r.unban[prefix], lift{key, at, f})
 				r.lengths(prefix)[prefix.Bits()] = true
 			}
 		}
@@ -75,12 +79,12 @@ func (r *reach) lengths(p netip.Prefix) *[129]bool {
 	return &r.v6
 }
 
-// of gives when a claim was last lifted, and how. An unban that names a jail
+// of gives when a claim of a fold was last lifted, and how. An unban that names a jail
 // means exactly its prefix; any other means all inside it too.
-func (r *reach) of(c *claim) (at time.Time, why Reason) {
+func (r *reach) of(f *Fold, c *claim) (at time.Time, why Reason) {
 	why = Flushed
 	for _, l := range r.flush {
-		if c.pair.matches(l.host, l.jail) {
+		if l.meets(f, c) {
 			at = later(at, l.at)
 		}
 	}
@@ -91,7 +95,7 @@ func (r *reach) of(c *claim) (at time.Time, why Reason) {
 		}
 		for _, l := range r.unban[netip.PrefixFrom(c.prefix.Addr(), bits).Masked()] {
 			exact := bits == c.prefix.Bits()
-			if l.at.After(at) && (exact || l.jail == "") && c.pair.matches(l.host, l.jail) {
+			if l.at.After(at) && (exact || l.jail == "") && l.meets(f, c) {
 				at, why = l.at, Unbanned
 			}
 		}
@@ -102,12 +106,12 @@ func (r *reach) of(c *claim) (at time.Time, why Reason) {
 func (f *Fold) settleBy(r *reach) {
 	var over []*claim
 	for _, c := range f.sorted() {
-		if at, _ := r.of(c); at.After(c.known) {
+		if at, _ := r.of(f, c); at.After(c.known) {
 			over = append(over, c)
 		}
 	}
 	for _, c := range over {
-		at, why := r.of(c)
+		at, why := r.of(f, c)
 		f.end(c, at, why)
 		f.generation++
 	}

@@ -120,3 +120,13 @@ func TestSettlingIsQuick(t *testing.T) {
 		t.Errorf("a look at 20,000 claims allocates %.0f times", n)
 	}
 }
+
+func TestSettlingManyLogsLooksAtEachOnce(t *testing.T) {
+	folds := make([]*Fold, 200)
+	for i := range folds {
+		folds[i] = foldOf(t, banP, `{"op":"unban","ip":"192.0.2.7","time":10}`)
+	}
+	if n := testing.AllocsPerRun(3, func() { Settle(at(60), folds...) }); n > 200 {
+		t.Errorf("a look at %d logs allocates %.0f times", len(folds), n)
+	}
+}

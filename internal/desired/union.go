@@ -43,21 +43,37 @@ func (f *Fold) Claims(now time.Time) iter.Seq[Claim] {
 // sources to fill.
 func Union(now time.Time, folds ...*Fold) Set {
 	set := Set{Lifted: make(map[netip.Prefix]Reason)}
-	var claims []*claim
-	for _, f := range folds {
+	lists := make([][]*claim, len(folds))
+	for i, f := range folds {
 		f.Advance(now)
-		if len(claims) == 0 {
-			claims = f.sorted()
-		} else {
-			claims = merge(claims, f.sorted())
-		}
+		lists[i] = f.sorted()
 		set.Paused = set.Paused || f.paused
 		set.Confirmed = later(set.Confirmed, f.confirmed)
 	}
-	set.gather(now, claims)
+	set.gather(now, mergeAll(lists))
 	set.gatherLifted(folds)
 	set.gatherNotes(now, folds)
 	return set
+}
+
+// mergeAll joins sorted lists two by two, so that each claim is copied few times
+// however many logs there are.
+func mergeAll(lists [][]*claim) []*claim {
+	switch len(lists) {
+	case 0:
+		return nil
+	case 1:
+		return lists[0]
+	}
+	half := len(lists) / 2
+	a, b := mergeAll(lists[:half]), mergeAll(lists[half:])
+	if len(a) == 0 {
+		return b
+	}
+	if len(b) == 0 {
+		return a
+	}
+	return merge(a, b)
 }
 
 // gather makes the Bans of claims that are sorted by prefix.
