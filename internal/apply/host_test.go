@@ -103,7 +103,7 @@ func TestPinMovesAnOverruledJumpToTheTopOnly(t *testing.T) {
 		do(t, h, pin)
 		m.tables("-I INPUT 1 -j ACCEPT")
 		if host := m.read(t, s); len(host.Overruled) != 2 {
-			t.Fatalf("both families accept all before the jump, yet overruled are %q", host.Overruled)
+			t.Fatalf("both families accept all before the jump, yet overruled are %v", host.Overruled)
 		}
 		do(t, h, pin)
 		wantSound(t, m, s)
@@ -145,7 +145,7 @@ func TestAHookThatDoesNotExistIsWarnedOfAndBlocksNothing(t *testing.T) {
 		if host := m.read(t, s); len(host.Warnings) != 2 || !strings.Contains(host.Warnings[0], "DOCKER-USER") {
 			t.Fatalf("the missing hook is warned of as %q", host.Warnings)
 		}
-		m.tables(":DOCKER-USER - [0:0]", "-A DOCKER-USER -j RETURN")
+		m.tables(":DOCKER-USER - [0:0]", "-A DOCKER-USER -j RETURN", "-A FORWARD -j DOCKER-USER")
 		if host := m.read(t, s); len(host.Warnings) != 0 || len(host.Defects) != 2 {
 			t.Fatalf("the hook exists now, yet warnings are %q and defects %q", host.Warnings, host.Defects)
 		}
@@ -158,8 +158,8 @@ func TestWithoutAnyHookTheHostDoesNotEnforce(t *testing.T) {
 	s := observed.HostSpec{Hooks: []string{"DOCKER-USER"}}
 	onEveryMachine(t, func(t *testing.T, m *machine) {
 		do(t, m.host(s), repair, pin)
-		if host := m.read(t, s); len(host.Overruled) != 1 {
-			t.Fatalf("nothing leads into the chain, yet overruled are %q", host.Overruled)
+		if host := m.read(t, s); len(host.Overruled) != 2 || !host.Unhooked || len(host.Refused) != 1 {
+			t.Fatalf("nothing leads into the chain, yet overruled are %v", host.Overruled)
 		}
 	})
 }

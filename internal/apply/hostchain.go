@@ -86,8 +86,8 @@ func (h *Host) deleteJumps(hook string, count int) []string {
 	return lines
 }
 
-// pin moves the jumps that an earlier rule overrules to the top of their
-// hooks; old and new place change in one transaction.
+// pin moves the jumps to the top of their hooks; old and new place change in
+// one transaction. Whether that is called for the plan has decided.
 func (h *Host) pin(ctx context.Context) error {
 	var errs []error
 	for _, f := range observed.Families {
@@ -96,20 +96,21 @@ func (h *Host) pin(ctx context.Context) error {
 			continue
 		}
 		if err == nil {
-			err = h.restoreTable(ctx, f, h.pinLines(f, table))
+			err = h.restoreTable(ctx, f, h.pinLines(table))
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-func (h *Host) pinLines(f observed.Family, table observed.Table) []string {
+func (h *Host) pinLines(table observed.Table) []string {
 	var lines []string
 	for _, hook := range h.spec.Hooks {
-		if table.Overrule(f, hook, h.spec) == "" {
+		at := table.Jumps(hook, h.spec.Chain)
+		if !table.Has(hook) || len(at) == 1 && at[0] == 1 {
 			continue
 		}
-		lines = append(lines, h.deleteJumps(hook, len(table.Jumps(hook, h.spec.Chain)))...)
+		lines = append(lines, h.deleteJumps(hook, len(at))...)
 		lines = append(lines, h.insertJump(hook, 1))
 	}
 	return lines

@@ -189,6 +189,6 @@ func wantSound(t testing.TB, m *machine, s observed.HostSpec) {
 	t.Helper()
 	host := m.read(t, s)
 	if len(host.Defects) > 0 || len(host.Overruled) > 0 || !host.Present {
-		t.Fatalf("the firewall is not sound: present %t, defects %q, overruled %q", host.Present, host.Defects, host.Overruled)
+		t.Fatalf("the firewall is not sound: present %t, defects %q, overruled %v", host.Present, host.Defects, host.Overruled)
 	}
 }

@@ -74,7 +74,10 @@ func outcomeOf(t testing.TB, m *machine, s observed.HostSpec, batch []plan.Chang
 		}
 		o.Entries = append(o.Entries, e.Prefix.String()+" "+rest)
 	}
-	o.Defects, o.Overruled, o.Warnings = host.Defects, host.Overruled, host.Warnings
+	o.Defects, o.Warnings = host.Defects, host.Warnings
+	for _, opening := range host.Overruled {
+		o.Overruled = append(o.Overruled, opening.Why)
+	}
 	o.Dump = m.dump(t)
 	return o
 }
@@ -176,7 +179,7 @@ func note(rt *rapid.T, model map[netip.Prefix]bool, r apply.Result, now time.Tim
 
 func compareWithModel(rt *rapid.T, host observed.Host, model map[netip.Prefix]bool) {
 	if len(host.Defects)+len(host.Overruled) > 0 {
-		rt.Fatalf("after a repair the firewall is not sound: %q, %q", host.Defects, host.Overruled)
+		rt.Fatalf("after a repair the firewall is not sound: %q, %v", host.Defects, host.Overruled)
 	}
 	held := map[netip.Prefix]bool{}
 	for _, e := range host.Entries {

@@ -163,7 +163,7 @@ func TestAnOverruledBanLetsPacketsThroughUntilThePin(t *testing.T) {
 	do(t, m.host(ipset), repair, add(road.banned.Addr().String()+"/32", time.Time{}))
 	m.tables(":first - [0:0]", "-A first -p tcp -m multiport --dports 1:65535 -j ACCEPT", "-I INPUT 1 -j first")
 	if len(m.read(t, ipset).Overruled) != 2 {
-		t.Fatalf("overruled are %q", m.read(t, ipset).Overruled)
+		t.Fatalf("overruled are %v", m.read(t, ipset).Overruled)
 	}
 	if err := connect(road.banned, road.server); err != nil {
 		t.Fatalf("an earlier rule accepts, yet the connection failed: %v", err)

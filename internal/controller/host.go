@@ -2,9 +2,11 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"reconciler/internal/apply"
@@ -55,10 +57,22 @@ func (a *hostActor) cycle(ctx context.Context, o order) report {
 		r.read = true
 	}
 	r.warnings = a.picture.Warnings
-	r.err = a.settle(ctx, o, &r)
+	r.err = errors.Join(a.settle(ctx, o, &r), refused(*a.picture))
 	a.board.setHost(a.picture)
 	a.board.done(r, a.confirmed(o, r.err))
 	return r
+}
+
+// errHook is a hook of the configuration that does not exist.
+var errHook = errors.New("the host's firewall cannot be made as configured")
+
+// refused gives the error of a configuration that has no place in the firewall
+// that was found. What was in force before it stays.
+func refused(host observed.Host) error {
+	if len(host.Refused) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s; what is in force stays: correct hook, or make the chain (iptables -N)", errHook, strings.Join(host.Refused, ", "))
 }
 
 // settle plans and applies until nothing is left: a removal waits for the pass

@@ -23,6 +23,7 @@ func (l *Loop) Observe(ctx context.Context) (observed.State, error) {
 			problems = append(problems, fmt.Errorf("reading the host's firewall: %w", err))
 		} else {
 			s.Host = &host
+			problems = append(problems, refused(host))
 		}
 	}
 	acls, err := l.observeACLs(ctx)

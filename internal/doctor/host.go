@@ -121,14 +121,30 @@ func (e *examination) firewall() {
 		return
 	}
 	e.chain(host)
-	for _, why := range host.Overruled {
-		e.fail("jump", "iptables -S "+strings.Join(e.Config.Hooks, "; iptables -S "), "%s; with hook-pin the jump is moved up within 10 minutes", why)
+	for _, why := range host.Refused {
+		e.fail("hook", e.edit()+" # hook", "%s: what is in force stays, and nothing new is made there", why)
 	}
+	e.openings(host.Overruled)
 	if host.Present && len(host.Overruled) == 0 && len(host.Defects) == 0 {
 		e.ok("jump", "nothing before the jump from %s to %s lets new traffic past it", strings.Join(e.Config.Hooks, ", "), e.Config.Chain)
 	}
 	for _, w := range host.Warnings {
 		e.warn("firewall", e.mendOf(host), "%s", w)
+	}
+}
+
+// openings tells of the ways past our rule. One for some addresses matters only
+// to bans of them, of which the warnings tell.
+func (e *examination) openings(found []observed.Opening) {
+	look := "iptables -S " + strings.Join(e.Config.Hooks, "; iptables -S ")
+	for _, o := range found {
+		switch {
+		case !o.Any():
+		case o.Fixed:
+			e.fail("jump", e.edit()+" # hook", "%s", o.Why)
+		default:
+			e.fail("jump", look, "%s; with hook-pin the jump is moved up within 10 minutes", o.Why)
+		}
 	}
 }
 

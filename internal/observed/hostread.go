@@ -21,7 +21,7 @@ type HostReader struct {
 // error, never an empty firewall; only a kernel or a machine that cannot
 // filter IPv6 at all leaves that family out, which Host.NoIPv6 says.
 func (r HostReader) Read(ctx context.Context, now time.Time) (Host, error) {
-	view := view{spec: r.Spec, host: Host{ReadAt: now, Lingers: r.Spec.Backend == BackendIPTables}}
+	view := view{spec: r.Spec, ask: r.asker(ctx, now), host: Host{ReadAt: now, Lingers: r.Spec.Backend == BackendIPTables}}
 	for _, f := range Families {
 		table, err := r.Table(ctx, f)
 		if CannotFilter(f, err) {
@@ -39,8 +39,11 @@ func (r HostReader) Read(ctx context.Context, now time.Time) (Host, error) {
 			}
 		}
 		view.family(f, table, set)
+		if f == IPv4 && slices.Contains(r.Spec.Hooks, dockerHook) && !table.Has(dockerHook) {
+			view.host.Overruled = append(view.host.Overruled, r.otherDocker(ctx, table)...)
+		}
 	}
-	view.noHook()
+	view.places()
 	return view.host, nil
 }
 
@@ -55,7 +58,8 @@ func CannotFilter(f Family, err error) bool {
 type view struct {
 	spec  HostSpec
 	host  Host
-	hooks int // hooks that were found
+	ask   asker
+	found map[string]bool // hooks that are there in one family at least
 }
 
 func (v *view) family(f Family, table Table, set IPSet) {
@@ -106,15 +110,20 @@ func (v *view) entryChain(f Family, table Table) {
 	}
 }
 
-// jumps looks at each hook.
+// jumps looks at each hook, and then at the way of packets to it.
 func (v *view) jumps(f Family, table Table) {
+	standing := 0
 	for _, hook := range v.spec.Hooks {
 		if !table.Has(hook) {
 			v.host.Warnings = append(v.host.Warnings,
 				fmt.Sprintf("the hook %s does not exist (%s): nothing is blocked there until it does", hook, label(f)))
 			continue
 		}
-		v.hooks++
+		standing++
+		if v.found == nil {
+			v.found = map[string]bool{}
+		}
+		v.found[hook] = true
 		switch at := table.Jumps(hook, v.spec.Chain); len(at) {
 		case 0:
 			v.defect(f, "the jump from %s to %s is missing", hook, v.spec.Chain)
@@ -122,21 +131,34 @@ func (v *view) jumps(f Family, table Table) {
 		default:
 			v.defect(f, "the jump from %s to %s is there %d times", hook, v.spec.Chain, len(at))
 		}
-		if why := table.Overrule(f, hook, v.spec); why != "" {
-			v.host.Overruled = append(v.host.Overruled, why)
-		}
 	}
+	if standing == 0 {
+		v.host.Overruled = append(v.host.Overruled, Opening{Sources: everywhere(f), Fixed: true,
+			Why: fmt.Sprintf("%s: none of the hooks exists: %s", label(f), strings.Join(v.spec.Hooks, ", "))})
+	}
+	v.host.Overruled = append(v.host.Overruled, table.Openings(f, v.spec, v.ask)...)
 	for _, name := range table.Stray(v.spec) {
 		v.defect(f, "a jump leads from %s to %s, which is not one of the hooks", name, v.spec.Chain)
 	}
 }
 
-// noHook tells when the firewall cannot be entered anywhere: the bans are
-// there, and block nothing.
-func (v *view) noHook() {
-	if v.hooks == 0 {
-		v.host.Overruled = append(v.host.Overruled,
-			fmt.Sprintf("none of the hooks exists: %s", strings.Join(v.spec.Hooks, ", ")))
+// places tells of hooks that exist in no family. With none at all there is no
+// place for the chain, and what is in force stays as it is. Docker makes its
+// own hook when it starts: while it does not run, that one guards nothing.
+func (v *view) places() {
+	v.host.Unhooked = len(v.found) == 0
+	for _, hook := range v.spec.Hooks {
+		if v.found[hook] || hook == dockerHook && !v.host.Unhooked {
+			continue
+		}
+		why := fmt.Sprintf("the hook %s does not exist", hook)
+		if builtIn := strings.ToUpper(hook); builtIn != hook && slices.Contains(roots, builtIn) {
+			why += fmt.Sprintf(" (the chain is called %s)", builtIn)
+		}
+		v.host.Refused = append(v.host.Refused, why)
+		if !v.host.Unhooked {
+			v.host.Overruled = append(v.host.Overruled, Opening{Fixed: true, Why: why + ", so nothing is blocked there"})
+		}
 	}
 }
 

@@ -34,7 +34,9 @@ func FindEntry(entries []HostEntry, p netip.Prefix) (HostEntry, bool) {
 type Host struct {
 	Entries   []HostEntry    // sorted by prefix (Compare), no prefix twice
 	Defects   []string       // what is missing or wrong in chain, set and jump, in words; a repair mends all of them
-	Overruled []string       // each jump that an earlier accept overrules, in words; the host does not enforce then
+	Overruled []Opening      // ways past our rule; the host does not enforce the bans that they let past
+	Refused   []string       // hooks that are nowhere, in words: the configuration cannot be carried out as it is
+	Unhooked  bool           // none of the hooks exists: nothing is made or moved
 	Present   bool           // some part of ours (chain, set or jump) is there
 	Lost      []netip.Prefix // were enforced at the last look and are gone without our doing; sorted
 	ReadAt    time.Time

@@ -50,7 +50,7 @@ func Compute(want desired.Set, have observed.State, limits Limits, now time.Time
 // Examine counts what a state enforces, and says what an operator should know.
 func Examine(w *Want, have observed.State, limits Limits, now time.Time) (Summary, []string) {
 	sum := Summarise(w, have, limits, now)
-	own := warnings(w, have, sum, limits)
+	own := warnings(w, have, sum, limits, now)
 	if n := nowhere(w, have, sum, limits, now); n > 0 {
 		own = append(own, fmt.Sprintf("enforced nowhere: %d bans; `reconciler status` lists them, and with a prefix says why", n))
 	}
@@ -91,7 +91,7 @@ func pass(w *Want, have *observed.State, limits Limits, now time.Time) (changes,
 }
 
 // warnings says what an operator should know about the state that is reached.
-func warnings(w *Want, have observed.State, sum Summary, limits Limits) []string {
+func warnings(w *Want, have observed.State, sum Summary, limits Limits, now time.Time) []string {
 	var out []string
 	if w.set.Paused {
 		return []string{"paused: nothing is enforced until `reconciler resume`"}
@@ -100,9 +100,10 @@ func warnings(w *Want, have observed.State, sum Summary, limits Limits) []string
 		out = append(out, fmt.Sprintf("the ban of %s is refused: it %s", r.Prefix, r.Why))
 	}
 	if have.Host != nil {
-		for _, words := range slices.Concat(have.Host.Defects, have.Host.Overruled) {
+		for _, words := range have.Host.Defects {
 			out = append(out, "the host does not enforce: "+words)
 		}
+		out = append(out, openingWarnings(w, have.Host.Overruled, now)...)
 		if limits.HostCap > 0 && sum.Host.Enforced >= limits.HostCap && sum.Active > sum.Host.Enforced {
 			out = append(out, fmt.Sprintf("the host holds its limit of %d bans; install ipset and use --host ipset to hold all", limits.HostCap))
 		}
@@ -115,6 +116,21 @@ func warnings(w *Want, have observed.State, sum Summary, limits Limits) []string
 		out = append(out, aclWarnings(acl.ID, sum.NACL[acl.ID], limits)...)
 		for _, prefix := range slices.SortedFunc(maps.Keys(acl.Refused), observed.Compare) {
 			out = append(out, fmt.Sprintf("%s refuses %s: %s; the host alone enforces it", acl.ID, prefix, acl.Refused[prefix]))
+		}
+	}
+	return out
+}
+
+// openingWarnings tells of each way past our rule that is for everybody or for
+// a ban that is wanted.
+func openingWarnings(w *Want, openings []observed.Opening, now time.Time) []string {
+	var out []string
+	for _, o := range openings {
+		switch {
+		case o.Any():
+			out = append(out, "the host does not enforce: "+o.Why)
+		case letsPast(w, o, now):
+			out = append(out, "the host does not enforce the bans in these addresses: "+o.Why)
 		}
 	}
 	return out

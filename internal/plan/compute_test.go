@@ -73,7 +73,7 @@ func TestTheSummaryCountsByOwner(t *testing.T) {
 		t.Errorf("%d active, %d on the host, not 3 and 3", got.Active, got.Host.Enforced)
 	}
 	overruled := holding(set)
-	overruled.Overruled = []string{"rule 1 of INPUT accepts all"}
+	overruled.Overruled = []observed.Opening{{Why: "rule 1 of INPUT accepts all"}}
 	if got := Summarise(Prepare(set, standard()), observed.State{Host: overruled}, standard(), start); got.Host.Enforced != 0 {
 		t.Errorf("a host whose jump is overruled counts as enforcing %d", got.Host.Enforced)
 	}
@@ -91,7 +91,7 @@ func TestWarningsTellWhatAnOperatorShouldKnow(t *testing.T) {
 	set.Warnings = []string{"the log is shorter than the snapshot"}
 	set.Bad = []desired.LineError{{Source: "bans.jsonl", Line: 7}}
 	host := holding(setOf(ban("203.0.113.7/32", 0)))
-	host.Overruled = []string{"rule 1 of INPUT accepts all"}
+	host.Overruled = []observed.Opening{{Why: "rule 1 of INPUT accepts all"}}
 	acl := aclOf(allow(1, "0.0.0.0/0"), deny(3, "198.51.100.9/32"))
 	acl.Refused = map[netip.Prefix]string{pfx("203.0.113.8/32"): "malformed", pfx("203.0.113.7/32"): "malformed"}
 	limits := standard(window(3, 9), func(l *Limits) { l.HookPin = false })
@@ -142,7 +142,7 @@ func TestPicturesFollowConfirmedWrites(t *testing.T) {
 		t.Errorf("the picture before was changed")
 	}
 	host := hostOf(entry("203.0.113.2/32", 0), entry("203.0.113.4/32", 0))
-	host.Defects, host.Overruled = []string{"the set is missing"}, []string{"overruled"}
+	host.Defects, host.Overruled = []string{"the set is missing"}, []observed.Opening{{Why: "overruled"}}
 	after := HostAfter(*host, []Change{
 		{Action: Repair},
 		{Action: Pin},

@@ -145,7 +145,7 @@ func drawHost(t *rapid.T, now time.Time, l *Limits) *fakeHost {
 		h.Defects = []string{"the jump is missing"}
 	}
 	if flip(t, 6, "overruled") {
-		h.Overruled = []string{"rule 1 of INPUT accepts all"}
+		h.Overruled = []observed.Opening{{Why: "rule 1 of INPUT accepts all"}}
 		h.PinnedAt = now.Add(-time.Duration(rapid.IntRange(0, 20).Draw(t, "minutes since the pin")) * time.Minute)
 	}
 	for range rapid.IntRange(0, 10).Draw(t, "host entries") {

@@ -36,6 +36,9 @@ func ForHost(want *Want, host observed.Host, acls []observed.ACL, limits Limits,
 		}
 		return []Change{{Target: HostTarget, Action: Remove, Reason: desired.Paused, Why: "paused: chain, set and jumps are taken away"}}, nil
 	}
+	if host.Unhooked && (!host.Present || len(host.Defects) > 0) {
+		return nil, nil // there is no place to put anything, and what is in force stays
+	}
 	p := &hostPlanner{want: want, host: host, limits: limits, now: now, edge: newEdge(want, acls, limits, now)}
 	changes = p.structure()
 	p.bans = p.wanted()
@@ -62,10 +65,28 @@ func (p *hostPlanner) structure() []Change {
 	if len(host.Defects) > 0 {
 		changes = append(changes, Change{Target: HostTarget, Action: Repair, Why: strings.Join(host.Defects, "; ")})
 	}
-	if len(host.Overruled) > 0 && p.limits.HookPin && p.now.Sub(host.PinnedAt) >= pinEvery {
-		changes = append(changes, Change{Target: HostTarget, Action: Pin, Why: strings.Join(host.Overruled, "; ")})
+	if !p.limits.HookPin || p.now.Sub(host.PinnedAt) < pinEvery {
+		return changes
+	}
+	var words []string
+	for _, o := range host.Overruled {
+		if movable(o) && letsPast(p.want, o, p.now) {
+			words = append(words, o.Why)
+		}
+	}
+	if len(words) > 0 {
+		changes = append(changes, Change{Target: HostTarget, Action: Pin, Why: strings.Join(words, "; ")})
 	}
 	return changes
+}
+
+// letsPast says that an opening matters: it is for everybody, or a ban that is
+// wanted lies in it.
+func letsPast(w *Want, o observed.Opening, now time.Time) bool {
+	if o.Any() {
+		return true
+	}
+	return slices.ContainsFunc(w.bans, func(b desired.Ban) bool { return o.Sources.Overlaps(b.Prefix) && !over(b, now) })
 }
 
 // wanted gives what the host is to hold, sorted by prefix.

@@ -181,7 +181,7 @@ func TestStructureIsMendedFirst(t *testing.T) {
 	broken.Defects = []string{"the set is missing", "the jump is missing"}
 	overruled := func(since time.Duration) *observed.Host {
 		h := holding(set)
-		h.Overruled = []string{"rule 1 of INPUT accepts all"}
+		h.Overruled = []observed.Opening{{Why: "rule 1 of INPUT accepts all"}}
 		if since > 0 {
 			h.PinnedAt = start.Add(-since)
 		}

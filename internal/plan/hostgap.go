@@ -3,6 +3,7 @@ package plan
 import (
 	"iter"
 	"net/netip"
+	"slices"
 	"sort"
 	"time"
 
@@ -45,7 +46,11 @@ func hostKeeps(host *observed.Host, limits Limits, now time.Time, keep func(neti
 	if !holdsAnything(host, limits) {
 		return func(netip.Prefix) bool { return false }
 	}
+	open := openings(host)
 	return func(p netip.Prefix) bool {
+		if open(p) {
+			return false
+		}
 		for wider := range supernets(p) {
 			if e, ok := observed.FindEntry(host.Entries, wider); ok && lives(e, now) && keep(wider) {
 				return true
@@ -57,7 +62,17 @@ func hostKeeps(host *observed.Host, limits Limits, now time.Time, keep func(neti
 
 // holdsAnything says that chain, set and jumps are such that entries count.
 func holdsAnything(host *observed.Host, limits Limits) bool {
-	return host != nil && !limits.NoHost && len(host.Overruled) == 0 && len(host.Defects) == 0
+	anywhere := func(o observed.Opening) bool { return o.Sources == nil }
+	return host != nil && !limits.NoHost && !host.Unhooked && len(host.Defects) == 0 && !slices.ContainsFunc(host.Overruled, anywhere)
+}
+
+// openings gives a lookup of the prefixes of which some traffic gets past our rule.
+func openings(host *observed.Host) func(netip.Prefix) bool {
+	all := make([]observed.Sources, 0, len(host.Overruled))
+	for _, o := range host.Overruled {
+		all = append(all, o.Sources)
+	}
+	return observed.Union(all...).Overlaps
 }
 
 // lives says that the entry's time has not passed.

@@ -46,7 +46,7 @@ func HostAfter(host observed.Host, changes []Change, now time.Time) observed.Hos
 		case Repair:
 			host.Defects, host.Present = nil, true
 		case Pin:
-			host.Overruled, host.PinnedAt = nil, now
+			host.Overruled, host.PinnedAt = slices.DeleteFunc(slices.Clone(host.Overruled), movable), now
 		}
 	}
 	if len(set) == 0 && len(gone) == 0 {
@@ -57,6 +57,9 @@ func HostAfter(host observed.Host, changes []Change, now time.Time) observed.Hos
 	host.Present = true
 	return host
 }
+
+// movable says that moving the jump to the top of its hook ends an opening.
+func movable(o observed.Opening) bool { return !o.Fixed }
 
 // merge joins two sorted lists; the second wins, and what is gone is left out.
 func merge(old, added []observed.HostEntry, gone map[netip.Prefix]bool) []observed.HostEntry {

@@ -65,13 +65,13 @@ func hostBlocks(host *observed.Host, limits Limits, now time.Time) func(netip.Pr
 			wide.Insert(e.Prefix)
 		}
 	}
-	entries := host.Entries
+	entries, open := host.Entries, openings(host)
 	return func(p netip.Prefix) bool {
 		for len(entries) > 0 && observed.Compare(entries[0].Prefix, p) < 0 {
 			entries = entries[1:]
 		}
 		exact := len(entries) > 0 && entries[0].Prefix == p && lives(entries[0], now)
-		return exact || wide.LookupPrefix(p)
+		return (exact || wide.LookupPrefix(p)) && !open(p)
 	}
 }
 
