@@ -37,7 +37,7 @@ func (s setStore) rebuild(ctx context.Context, f observed.Family, old observed.I
 // uses the spare set while the set of that name is made anew.
 func (s setStore) detour(ctx context.Context, f observed.Family, old observed.IPSet) error {
 	spare := s.spec.TemporarySetName(f)
-	if err := s.restoreTable(ctx, f, s.chainLines([]string{s.spec.SetRule(f, spare)})); err != nil {
+	if err := s.restoreTable(ctx, f, s.chainLines(s.spec.SetRules(f, spare))); err != nil {
 		return err
 	}
 	text := []byte("destroy " + old.Name + "\n" + s.spec.CreateSet(f, old.Name) + "\n")
@@ -45,7 +45,7 @@ func (s setStore) detour(ctx context.Context, f observed.Family, old observed.IP
 	if err := s.ipset(ctx, text); err != nil {
 		return fmt.Errorf("replacing the set %s, which is of type %s: %w", old.Name, old.Type, err)
 	}
-	return s.restoreTable(ctx, f, s.chainLines([]string{s.spec.SetRule(f, old.Name)}))
+	return s.restoreTable(ctx, f, s.chainLines(s.spec.SetRules(f, old.Name)))
 }
 
 // ofFamily leaves out what a set of the family cannot hold.

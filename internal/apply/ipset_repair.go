@@ -31,8 +31,7 @@ func (s setStore) repairFamily(ctx context.Context, f observed.Family, table obs
 	if err := s.repairSet(ctx, f, table); err != nil {
 		return err
 	}
-	rule := s.spec.SetRule(f, s.spec.SetName(f))
-	if err := s.repairTable(ctx, f, table, []string{rule}); err != nil {
+	if err := s.repairTable(ctx, f, table, s.spec.SetRules(f, s.spec.SetName(f))); err != nil {
 		return err
 	}
 	return s.destroySpare(ctx, f)

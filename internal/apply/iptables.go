@@ -116,7 +116,7 @@ func (s ruleStore) foldOne(c *ruleChain, chains []*ruleChain, change plan.Change
 func (s ruleStore) rewrite(ctx context.Context, c *ruleChain, repair bool) error {
 	var rules []string
 	for _, prefix := range slices.SortedFunc(maps.Keys(c.bans), observed.Compare) {
-		rules = append(rules, s.spec.EntryRule(observed.HostEntry{Prefix: prefix, Until: c.bans[prefix]}))
+		rules = append(rules, s.spec.EntryRules(observed.HostEntry{Prefix: prefix, Until: c.bans[prefix]})...)
 	}
 	if repair {
 		return s.repairTable(ctx, c.family, c.table, rules)

@@ -79,12 +79,12 @@ func (v *view) defect(f Family, format string, args ...any) {
 }
 
 func (v *view) setChain(f Family, table Table) {
-	rule := v.spec.SetRule(f, v.spec.SetName(f))
+	rules := v.spec.SetRules(f, v.spec.SetName(f))
 	switch {
 	case !table.HasOwn(v.spec.Chain):
 		v.defect(f, "the chain %s is missing", v.spec.Chain)
-	case table.Holds(v.spec.Chain, []string{rule}):
-	case slices.ContainsFunc(table.Rules(v.spec.Chain), func(r Rule) bool { return r.Says(rule) }):
+	case table.Holds(v.spec.Chain, rules):
+	case slices.ContainsFunc(table.Rules(v.spec.Chain), func(r Rule) bool { return r.Says(rules[0]) }):
 		v.defect(f, "the chain %s holds other rules beside ours", v.spec.Chain)
 	default:
 		v.defect(f, "the chain %s does not block the set %s as configured", v.spec.Chain, v.spec.SetName(f))
@@ -170,16 +170,22 @@ type ChainContent struct {
 	Twice   int         // rules whose prefix another rule has
 }
 
-// Entries reads the bans from the chain of the iptables back end.
+// Entries reads the bans from the chain of the iptables back end. The rules of
+// one ban stand side by side.
 func (t Table) Entries(f Family, spec HostSpec) ChainContent {
 	var c ChainContent
-	for _, r := range t.Rules(spec.Chain) {
-		e, ok := r.Entry()
+	rules := t.Rules(spec.Chain)
+	for i := 0; i < len(rules); i++ {
+		e, ok := rules[i].Entry()
 		if !ok || FamilyOf(e.Prefix) != f {
 			c.Foreign++
 			continue
 		}
-		if !r.Says(spec.EntryRule(e)) {
+		want := spec.EntryRules(e)
+		same := i+len(want) <= len(rules) && slices.EqualFunc(rules[i:i+len(want)], want, func(r Rule, spec string) bool { return r.Says(spec) })
+		if same {
+			i += len(want) - 1
+		} else {
 			c.Wrong++
 		}
 		c.Entries = append(c.Entries, e)

@@ -2,7 +2,9 @@ package observed
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -96,21 +98,39 @@ func setFamily(f Family) string {
 // Jump is the rule, without its chain, that enters ours.
 func (s HostSpec) Jump() string { return "-j " + s.Chain }
 
-// SetRule is the one rule of our chain with the ipset back end, without its
+// SetRules are the rules of our chain with the ipset back end, without their
 // chain, in the words and the order of iptables-save.
-func (s HostSpec) SetRule(f Family, set string) string {
-	protocol, ports := s.matches()
-	return protocol + "-m set --match-set " + set + " src " + ports + s.verdict(f)
+func (s HostSpec) SetRules(f Family, set string) []string {
+	return s.rules("", "-m set --match-set "+set+" src ", f)
 }
 
-// EntryRule is the rule of one ban with the iptables back end. Its end is kept
-// in a comment, in whole Unix seconds rounded up, 0 for permanent, because a
-// rule has no timeout of its own.
-func (s HostSpec) EntryRule(e HostEntry) string {
+// EntryRules are the rules of one ban with the iptables back end. Its end is
+// kept in a comment, in whole Unix seconds rounded up, 0 for permanent, because
+// a rule has no timeout of its own.
+func (s HostSpec) EntryRules(e HostEntry) []string {
+	return s.rules("-s "+e.Prefix.String()+" ", `-m comment --comment "`+untilMark+strconv.FormatInt(unixUp(e.Until), 10)+`" `, FamilyOf(e.Prefix))
+}
+
+// rules are one rule, or two where forwarded packets pass that may have had
+// another port before a DNAT: this machine is asked for by the port that it
+// sees, any other by the port that the connection was made to.
+func (s HostSpec) rules(source, match string, f Family) []string {
 	protocol, ports := s.matches()
-	return "-s " + e.Prefix.String() + " " + protocol +
-		`-m comment --comment "` + untilMark + strconv.FormatInt(unixUp(e.Until), 10) + `" ` +
-		ports + s.verdict(FamilyOf(e.Prefix))
+	head := source + protocol + match
+	if ports == "" || !s.forwarded() {
+		return []string{head + ports + s.verdict(f)}
+	}
+	_, value, _ := strings.Cut(strings.TrimSpace(ports), "--dport ")
+	return []string{
+		head + ports + "-m addrtype --dst-type LOCAL " + s.verdict(f),
+		head + "-m conntrack --ctorigdstport " + value + " --ctdir ORIGINAL " + s.verdict(f),
+	}
+}
+
+// forwarded says that packets for others may come to our chain: only INPUT is
+// known to have none.
+func (s HostSpec) forwarded() bool {
+	return slices.ContainsFunc(s.Hooks, func(hook string) bool { return hook != DefaultHook })
 }
 
 // untilMark stands before the end of a ban in a rule's comment.

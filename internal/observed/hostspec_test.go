@@ -75,7 +75,7 @@ func TestABanSurvivesBeingWrittenAsARule(t *testing.T) {
 	for _, shape := range []Shape{allTraffic, ssh, dns, {Protocol: ProtocolTCP}, {Protocol: ProtocolUDP, Ports: Ports{From: 5, To: 9}}} {
 		spec := HostSpec{Backend: BackendIPTables, Shape: shape}.WithDefaults()
 		for _, e := range []HostEntry{entryAt("192.0.2.1/32", 0), entryAt("198.51.100.0/24", 90*time.Second), entryAt("2001:db8::/64", time.Hour)} {
-			rule := Rule{Chain: spec.Chain, Spec: spec.EntryRule(e)}
+			rule := Rule{Chain: spec.Chain, Spec: spec.EntryRules(e)[0]}
 			got, ok := rule.Entry()
 			if !ok || got.Prefix != e.Prefix || !got.Until.Equal(e.Until) {
 				t.Errorf("the ban %v was written as %q and read as %v", e, rule.Spec, got)
@@ -83,7 +83,7 @@ func TestABanSurvivesBeingWrittenAsARule(t *testing.T) {
 		}
 	}
 	late := entryAt("192.0.2.1/32", 1500*time.Millisecond)
-	got, _ := Rule{Spec: (HostSpec{}).WithDefaults().EntryRule(late)}.Entry()
+	got, _ := Rule{Spec: (HostSpec{}).WithDefaults().EntryRules(late)[0]}.Entry()
 	if got.Until.Before(late.Until) {
 		t.Errorf("a ban until %s would be lifted early, at %s", late.Until, got.Until)
 	}
