@@ -56,7 +56,7 @@ func (a *hostActor) cycle(ctx context.Context, o order) report {
 		}
 		r.read = true
 	}
-	r.warnings = a.picture.Warnings
+	r.warnings = a.picture.Notes()
 	r.err = errors.Join(a.settle(ctx, o, &r), refused(*a.picture))
 	a.board.setHost(a.picture)
 	a.board.done(r, a.confirmed(o, r.err))

@@ -113,7 +113,7 @@ func (l *Loop) warnings(own []string, state observed.State) []string {
 		own = append(own, words)
 	}
 	if state.Host != nil {
-		own = append(own, state.Host.Warnings...)
+		own = append(own, state.Host.Notes()...)
 	}
 	return own
 }

@@ -128,6 +128,9 @@ func (e *examination) firewall() {
 	if host.Present && len(host.Overruled) == 0 && len(host.Defects) == 0 {
 		e.ok("jump", "nothing before the jump from %s to %s lets new traffic past it", strings.Join(e.Config.Hooks, ", "), e.Config.Chain)
 	}
+	for _, s := range host.Saved {
+		e.fail("saved rules", observed.Unsave(s.Path, s.Chain), "%s", observed.SavedWords(s.Path, s.Chain))
+	}
 	for _, w := range host.Warnings {
 		e.warn("firewall", e.mendOf(host), "%s", w)
 	}

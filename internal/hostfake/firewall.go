@@ -104,7 +104,7 @@ func (fw *Firewall) interpret(call Call) (string, error) {
 		out, complaint = fw.saveSet(call.Args[1])
 	case strings.HasSuffix(call.Program, "-restore") && strings.HasPrefix(args, "--noflush -w "):
 		complaint = fw.restoreTable(call)
-	case strings.HasSuffix(call.Program, "-save") && args == "-t filter":
+	case strings.HasSuffix(call.Program, "-save") && (args == "-t filter" || args == ""):
 		out, complaint = fw.saveTable(call)
 	default:
 		return "", fmt.Errorf("hostfake does not know the command %q; teach it what the real program does", call)

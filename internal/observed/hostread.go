@@ -15,6 +15,7 @@ import (
 type HostReader struct {
 	Run  tool.Runner
 	Spec HostSpec // completed and valid
+	Root string   // where /etc is; empty outside tests
 }
 
 // Read gives the firewall as far as it is ours. What cannot be read is an
@@ -44,6 +45,9 @@ func (r HostReader) Read(ctx context.Context, now time.Time) (Host, error) {
 		}
 	}
 	view.places()
+	for _, path := range r.saved() {
+		view.host.Saved = append(view.host.Saved, Saved{Path: path, Chain: r.Spec.Chain})
+	}
 	return view.host, nil
 }
 

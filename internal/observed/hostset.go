@@ -54,7 +54,6 @@ func (r HostReader) otherDocker(ctx context.Context, table Table) []Opening {
 	if err != nil || !strings.Contains(string(out), "\n:DOCKER") {
 		return nil
 	}
-	return []Opening{{Fixed: true, Why: fmt.Sprintf("Docker keeps its chains with iptables-%s, and this host's iptables is iptables-%s: the hook %s "+
-		"is not there for us; name the chain FORWARD as a hook instead, which packets pass with either, or give both one variant "+
-		"(update-alternatives --set iptables /usr/sbin/iptables-%s, then restart docker)", theirs, ours, dockerHook, ours)}}
+	return []Opening{{Fixed: true, Why: fmt.Sprintf("Docker keeps its chains with iptables-%s, and ours are made with iptables-%s: the hook %s "+
+		"is not there for us; set iptables: %s, so that ours are made where Docker's are", theirs, ours, dockerHook, theirs)}}
 }

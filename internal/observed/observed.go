@@ -42,6 +42,7 @@ type Host struct {
 	ReadAt    time.Time
 	PinnedAt  time.Time // when a jump was last moved up; zero: never
 	Warnings  []string  // what a repair cannot mend: a hook that does not exist, a kernel without IPv6
+	Saved     []Saved   // files of saved rules that hold ours, and so fail at a boot
 	NoIPv6    bool      // this kernel cannot filter IPv6: there are no IPv6 entries, and none can be added
 	Lingers   bool      // an entry does not go by itself when it is over (iptables); it must be removed
 }

@@ -204,6 +204,9 @@ func (p *hostPlanner) remove(e observed.HostEntry) {
 	}
 	c := Change{Target: HostTarget, Action: Remove, Prefix: e.Prefix, Until: e.Until}
 	reason, why, ok := p.reason(e)
+	if !ok && !lives(e, p.now) { // restored from saved rules, for one: its own end says enough
+		reason, why, ok = desired.Expired, string(desired.Expired), true
+	}
 	if !ok && p.limits.lets(c) {
 		reason, why, ok = desired.Forced, "no record explains it; removal confirmed", true
 	}

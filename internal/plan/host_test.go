@@ -64,6 +64,7 @@ func TestTheKernelsOwnExpiryNeedsNoRemoval(t *testing.T) {
 	lingering.Lingers = true
 	runHost(t, []hostCase{
 		{name: "of a set", set: over, host: host, limits: standard()},
+		{name: "and of a restored rule that no record names its own end is the reason", set: setOf(), host: lingering, limits: standard(), want: []string{"host remove 203.0.113.7/32: expired"}},
 		{name: "but a rule has no timeout and is removed", set: over, host: lingering, limits: standard(), want: []string{"host remove 203.0.113.7/32: expired"}},
 	})
 }
