@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// rulesOf is what iptables-save prints for these lines.
-func rulesOf(lines ...string) Table {
+// filterTable is what iptables-save prints for these lines.
+func filterTable(lines ...string) Table {
 	return ParseTable([]byte("*filter\n" + strings.Join(lines, "\n") + "\nCOMMIT\n"))
 }
 
@@ -52,7 +52,7 @@ func TestAnAcceptForSourcesOverrulesJustTheBansInThem(t *testing.T) {
 		{"-s 203.0.113.0/24 -m limit --limit 1/sec -j ACCEPT", "203.0.113.7/32", "203.0.112.1/32"},
 	}
 	for _, c := range cases {
-		table := rulesOf(":INPUT ACCEPT [0:0]", ":ours - [0:0]", "-A INPUT "+c.rule, "-A INPUT -j ours")
+		table := filterTable(":INPUT ACCEPT [0:0]", ":ours - [0:0]", "-A INPUT "+c.rule, "-A INPUT -j ours")
 		found := table.Openings(IPv4, HostSpec{Chain: "ours", Hooks: []string{"INPUT"}, Shape: ssh}, friends)
 		for _, p := range strings.Fields(c.let) {
 			if !passes(found, p) {
@@ -73,7 +73,7 @@ func TestAnAcceptForSourcesOverrulesJustTheBansInThem(t *testing.T) {
 }
 
 func TestADropBeforeTheAcceptLeavesItLess(t *testing.T) {
-	table := rulesOf(":INPUT ACCEPT [0:0]", ":ours - [0:0]", "-A INPUT -s 203.0.113.0/24 -j DROP", "-A INPUT -s 203.0.112.0/22 -j ACCEPT", "-A INPUT -j ours")
+	table := filterTable(":INPUT ACCEPT [0:0]", ":ours - [0:0]", "-A INPUT -s 203.0.113.0/24 -j DROP", "-A INPUT -s 203.0.112.0/22 -j ACCEPT", "-A INPUT -j ours")
 	found := table.Openings(IPv4, HostSpec{Chain: "ours", Hooks: []string{"INPUT"}, Shape: ssh}, nil)
 	if passes(found, "203.0.113.0/24") || !passes(found, "203.0.114.1/32") {
 		t.Errorf("the openings are %v", found)
@@ -110,7 +110,7 @@ func TestTheWholeWayToAHookIsJudged(t *testing.T) {
 				}
 				lines = append(lines, r)
 			}
-			table := rulesOf(append(lines, rest...)...)
+			table := filterTable(append(lines, rest...)...)
 			found := table.Openings(IPv4, HostSpec{Chain: "ours", Hooks: []string{"INPUT", "DOCKER-USER"}, Shape: ssh}, nil)
 			if (len(found) == 0) != (c.want == "") {
 				t.Fatalf("the openings are %v, want %q", found, c.want)
@@ -124,7 +124,7 @@ func TestTheWholeWayToAHookIsJudged(t *testing.T) {
 
 func TestAGotoThatReturnsMeetsThePolicy(t *testing.T) {
 	for policy, let := range map[string]bool{"ACCEPT": true, "DROP": false} {
-		table := rulesOf(":INPUT "+policy+" [0:0]", ":LOGALL - [0:0]", ":ours - [0:0]",
+		table := filterTable(":INPUT "+policy+" [0:0]", ":LOGALL - [0:0]", ":ours - [0:0]",
 			"-A INPUT -g LOGALL", "-A INPUT -j ours", "-A LOGALL -m comment --comment counts")
 		if found := table.Openings(IPv4, HostSpec{Chain: "ours", Hooks: []string{"INPUT"}}, nil); (len(found) > 0) != let {
 			t.Errorf("with the policy %s the openings are %v", policy, found)
