@@ -33,10 +33,10 @@ type Fold struct {
 	tombs      int       // how many tombstones there are
 	repeats    int       // records that an id showed to be repeats
 	generation uint64
+	index
 
-	order []*claim  // sorted by prefix; claims that are gone are dropped lazily
-	fresh []*claim  // not sorted in yet
-	stale bool      // order holds claims that are gone
+	order []*claim  // what claims holds, for whoever needs all of it
+	stale bool      // order is not what claims holds
 	grown bool      // bound has something to look at
 	due   time.Time // when a claim next ends; zero: never
 	seen  time.Time // the now that Advance was last given
@@ -51,11 +51,12 @@ type pairKey struct{ host, jail string }
 // pair is what is known of one jail on one host.
 type pair struct {
 	pairKey
+	holding *int     // how many of its kind hold a claim or a tombstone
 	jails   []string // the jail alone, shared by all Bans that only it wants
 	claims  map[netip.Prefix]*claim
 	tombs   map[netip.Prefix]tomb
 	flushed time.Time // of the latest final flush
-	last    time.Time // of the latest flush, stop or start
+	last    time.Time // of the latest flush, stop or start; lastOf has those for all pairs too
 	made    time.Time // of the newest record when it was first heard of
 	pending pending
 }
@@ -68,17 +69,24 @@ type claim struct {
 	until    time.Time // zero: permanent
 	keep     time.Time // the latest end it ever had: until then it is remembered
 	known    time.Time // the latest time of any record that this claim has met
-	flushAt  time.Time // when a deferred flush ends it; zero: none is under way
+	born     uint64    // which record made it
+	noted    time.Time // the end of it that is written in lifted; zero: none
 	reason   string
 	banCount int
-	noted    bool // its end is written in lifted
-	gone     bool // it is no longer in its pair
 }
 
-// pending is a deferred flush that no stop or start has cancelled.
+// pending is a deferred flush that no stop or start has cancelled. It means the
+// claims that were there when it came: they need not be touched to be marked.
 type pending struct {
 	at, deadline time.Time // zero: there is none
 	banned       bool      // a ban of the pair came after it
+	before       uint64    // the record that made it
+	byTime       bool      // it came from a log that was replaced: claims that met later records stay
+}
+
+// marks says that the flush, once it has effect, ends the claim.
+func (p pending) marks(c *claim) bool {
+	return !p.at.IsZero() && c.born < p.before && (!p.byTime || c.known.Before(p.at))
 }
 
 // effective says that the flush stood uncancelled past its deadline at time t.
@@ -101,6 +109,7 @@ func NewFold() *Fold {
 		patterns: make(map[pairKey]*pair),
 		lifted:   make(map[netip.Prefix]lifting),
 		known:    make(map[imprint]time.Time),
+		index:    newIndex(),
 	}
 }
 
@@ -148,6 +157,7 @@ func (f *Fold) apply(rec Record, readAt time.Time, recovered bool) error {
 }
 
 func (f *Fold) dispatch(rec Record, t time.Time, recovered bool) error {
+	f.records++
 	switch rec.Op {
 	case OpBan:
 		f.ban(rec, t, recovered)
@@ -190,7 +200,11 @@ func (f *Fold) ban(rec Record, t time.Time, recovered bool) {
 	if !rec.Restored && p.pending.effective(t) {
 		f.settle(p)
 	}
-	p.pending.banned = !p.pending.at.IsZero()
+	if !p.pending.at.IsZero() && !p.pending.banned {
+		next := p.pending
+		next.banned = true
+		f.await(p, next)
+	}
 	if !stale {
 		f.claim(p, rec, claim{from: t, until: until, keep: until, known: later(t, block)})
 	}
@@ -206,13 +220,12 @@ func (f *Fold) supersedes(c *claim, t, until time.Time) bool {
 }
 
 func (f *Fold) claim(p *pair, rec Record, next claim) {
-	next.pair, next.prefix = p, rec.Prefix
+	next.pair, next.prefix, next.born = p, rec.Prefix, f.records
 	next.reason, next.banCount = clip(rec.Reason, maxReason), rec.BanCount
 	c := p.claims[rec.Prefix]
 	if c == nil {
-		c = new(claim)
-		p.claims[rec.Prefix] = c
-		f.fresh = append(f.fresh, c)
+		c = &claim{pair: p, prefix: rec.Prefix}
+		f.insert(c)
 	} else if !f.forgotten(c) {
 		next.known = later(next.known, c.known)
 		next.keep = later(next.keep, c.keepFrom(next.from))

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"reconciler/internal/observed"
@@ -37,14 +36,15 @@ func (f *Fold) Advance(now time.Time) bool {
 	changed := false
 	for _, c := range f.sorted() {
 		end, reason := c.over()
-		over := c.overAt(now)
-		if over && !c.noted {
-			f.noteLifted(c.prefix, end, reason)
-		}
-		changed = changed || over != c.noted
-		c.noted = over
-		if !over {
+		over, noted := c.overAt(now), c.isNoted()
+		changed = changed || over != noted
+		switch {
+		case !over:
+			c.noted = time.Time{}
 			f.due = sooner(f.due, end)
+		case !noted:
+			c.noted = end
+			f.noteLifted(c.prefix, end, reason)
 		}
 	}
 	f.clear()
@@ -73,14 +73,21 @@ func (f *Fold) bound() {
 		return
 	}
 	f.grown = false
-	if f.tombs > maxTombs || len(f.pairs) > maxPairs || len(f.patterns) > maxPairs {
-		f.clear()
+	tombs, pairs := f.tombs > maxTombs, len(f.pairs)-f.holders.pairs > maxPairs
+	patterns := len(f.patterns)-f.holders.patterns > maxPairs
+	if tombs || pairs || patterns {
+		f.clearTraces()
 	}
-	if f.tombs > maxTombs {
+	// Each goes well below its limit, so that it is not looked at again for long.
+	if tombs {
 		f.boundTombs()
 	}
-	boundPairs(f.pairs)
-	boundPairs(f.patterns)
+	if pairs {
+		f.boundPairs(f.pairs)
+	}
+	if patterns {
+		f.boundPairs(f.patterns)
+	}
 }
 
 func (f *Fold) boundTombs() {
@@ -100,65 +107,35 @@ func (f *Fold) boundTombs() {
 	slices.SortFunc(all, func(a, b grave) int {
 		return cmp.Or(a.keep.Compare(b.keep), observed.Compare(a.prefix, b.prefix), a.pair.compare(b.pair.pairKey))
 	})
-	for _, g := range all[:len(all)-maxTombs*7/8] {
+	for _, g := range all[:max(0, len(all)-maxTombs*7/8)] {
 		f.dropTomb(g.pair, g.prefix)
 	}
 }
 
-func boundPairs(pairs map[pairKey]*pair) {
-	if len(pairs) <= maxPairs {
-		return
-	}
-	var idle []*pair
+// boundPairs drops what holds nothing; what holds something is not bounded here.
+func (f *Fold) boundPairs(pairs map[pairKey]*pair) {
+	var empty []*pair
 	for _, p := range pairs {
-		if len(p.claims) == 0 && len(p.tombs) == 0 {
-			idle = append(idle, p)
+		if p.empty() {
+			empty = append(empty, p)
 		}
 	}
-	slices.SortFunc(idle, func(a, b *pair) int {
+	slices.SortFunc(empty, func(a, b *pair) int {
 		return cmp.Or(later(a.made, a.last).Compare(later(b.made, b.last)), a.compare(b.pairKey))
 	})
-	for _, p := range idle[:min(len(idle), maxPairs/8)] {
-		delete(pairs, p.pairKey)
+	for _, p := range empty[:max(0, len(empty)-maxPairs*7/8)] {
+		f.drop(p)
 	}
 }
 
-func (k pairKey) compare(other pairKey) int {
-	return cmp.Or(strings.Compare(k.host, other.host), strings.Compare(k.jail, other.jail))
-}
-
-// sorted gives the claims by prefix. New ones are sorted and merged in, so the
-// cost of one more ban is a copy and not a sort.
-func (f *Fold) sorted() []*claim {
-	if len(f.fresh) > 0 {
-		slices.SortFunc(f.fresh, compareClaims)
-		f.order = merge(f.order, f.fresh)
-		clear(f.fresh)
-		f.fresh = f.fresh[:0]
-	}
-	if f.stale {
-		f.order = slices.DeleteFunc(f.order, func(c *claim) bool { return c.gone })
-		f.stale = false
-	}
-	return f.order
-}
-
-func compareClaims(a, b *claim) int {
-	return cmp.Or(observed.Compare(a.prefix, b.prefix), a.pair.compare(b.pair.pairKey))
-}
-
-// merge joins two sorted lists, without the claims that are gone.
+// merge joins two sorted lists.
 func merge(a, b []*claim) []*claim {
 	joined := make([]*claim, 0, len(a)+len(b))
 	for len(a) > 0 || len(b) > 0 {
-		var c *claim
 		if len(b) == 0 || len(a) > 0 && compareClaims(a[0], b[0]) <= 0 {
-			c, a = a[0], a[1:]
+			joined, a = append(joined, a[0]), a[1:]
 		} else {
-			c, b = b[0], b[1:]
-		}
-		if !c.gone {
-			joined = append(joined, c)
+			joined, b = append(joined, b[0]), b[1:]
 		}
 	}
 	return joined

@@ -20,16 +20,17 @@ const (
 // newest record and not by the clock, so that a replay finds the same.
 func (f *Fold) clear() {
 	f.clearClaims()
-	for key, p := range f.pairs {
-		f.clearTombs(p)
-		if f.idle(p) {
-			delete(f.pairs, key)
-		}
-	}
-	for key, p := range f.patterns {
-		f.clearTombs(p)
-		if f.idle(p) {
-			delete(f.patterns, key)
+	f.clearTraces()
+}
+
+func (f *Fold) clearTraces() {
+	for _, set := range []map[pairKey]*pair{f.patterns, f.pairs} {
+		for _, p := range set {
+			f.touched += uint64(1 + len(p.tombs))
+			f.clearTombs(p)
+			if f.idle(p) {
+				f.drop(p)
+			}
 		}
 	}
 }
@@ -42,7 +43,7 @@ func (f *Fold) clearClaims() {
 	for _, p := range f.pairs {
 		for _, c := range p.claims {
 			switch {
-			case !c.noted || !f.forgotten(c) || f.seen.Before(c.until):
+			case !c.isNoted() || !f.forgotten(c) || f.seen.Before(c.until):
 			case !f.borneOut(c.until):
 				doubtful = append(doubtful, c)
 			default:
@@ -77,5 +78,5 @@ func (f *Fold) clearTombs(p *pair) {
 
 func (f *Fold) idle(p *pair) bool {
 	used := later(p.made, p.last)
-	return len(p.claims) == 0 && len(p.tombs) == 0 && !f.newest.Before(laterBy(used, keepPermanent))
+	return p.empty() && !f.newest.Before(laterBy(used, keepPermanent))
 }

@@ -5,15 +5,18 @@ import "time"
 // flush clears the pairs that it names: at once, or after its delay unless a
 // stop or start of the pair follows by then.
 func (f *Fold) flush(rec Record, t time.Time, recovered bool) {
-	if rec.Host == "" || rec.Jail == "" {
-		f.flushPattern(f.pattern(rec.Host, rec.Jail), t, rec.Defer, recovered)
-	} else {
+	some := rec.Host == "" || rec.Jail == ""
+	if !some {
 		f.pair(rec.Host, rec.Jail, t)
 	}
-	for _, p := range f.pairs {
-		if p.matches(rec.Host, rec.Jail) && (!recovered || t.After(p.last)) {
+	for p := range f.matching(rec.Host, rec.Jail) {
+		f.touched++
+		if !recovered || t.After(f.lastOf(p)) {
 			f.flushPair(p, t, rec.Defer, recovered)
 		}
+	}
+	if some {
+		f.flushPattern(f.pattern(rec.Host, rec.Jail), t, rec.Defer, recovered)
 	}
 }
 
@@ -22,53 +25,59 @@ func (f *Fold) flushPair(p *pair, t time.Time, wait time.Duration, recovered boo
 	if p.pending.effective(t) {
 		f.settle(p)
 	}
-	newer := false
-	for _, c := range p.claims {
-		switch {
-		case recovered && !c.known.Before(t):
-			newer = true
-		case wait > 0:
-			c.noted = c.noted && c.flushAt.IsZero() // the clock starts anew
-			c.flushAt = laterBy(t, wait)
-		default:
-			f.end(c, t, Flushed)
-		}
-	}
 	if wait > 0 {
-		p.pending = pending{at: t, deadline: laterBy(t, wait), banned: newer}
+		banned := recovered && p.metSince(t)
+		f.await(p, pending{at: t, deadline: laterBy(t, wait), banned: banned, before: f.records, byTime: recovered})
 		f.due = sooner(f.due, p.pending.deadline)
 		return
 	}
+	for _, c := range p.claims {
+		f.touched++
+		if !recovered || c.known.Before(t) {
+			f.end(c, t, Flushed)
+		}
+	}
 	p.flushed = later(p.flushed, t)
-	p.pending = pending{}
+	f.await(p, pending{})
+}
+
+// metSince says that a claim of the pair has met a record of time t or later.
+func (p *pair) metSince(t time.Time) bool {
+	for _, c := range p.claims {
+		if !c.known.Before(t) {
+			return true
+		}
+	}
+	return false
 }
 
 // flushPattern keeps a flush for pairs of which nothing is known yet.
 func (f *Fold) flushPattern(p *pair, t time.Time, wait time.Duration, recovered bool) {
-	if recovered && !t.After(p.last) {
+	if recovered && !t.After(f.lastOf(p)) {
 		return
 	}
 	p.last = later(p.last, t)
 	if wait == 0 {
 		p.flushed = later(p.flushed, t)
-		p.pending = pending{}
+		f.await(p, pending{})
 		return
 	}
 	if p.pending.effective(t) {
 		p.flushed = later(p.flushed, p.pending.at)
 	}
-	p.pending = pending{at: t, deadline: laterBy(t, wait)}
+	f.await(p, pending{at: t, deadline: laterBy(t, wait), before: f.records})
 }
 
 // settle makes a deferred flush final: no later stop revives what it cleared.
 func (f *Fold) settle(p *pair) {
 	for _, c := range p.claims {
-		if !c.flushAt.IsZero() {
-			f.end(c, c.flushAt, Flushed)
+		f.touched++
+		if p.pending.marks(c) {
+			f.end(c, p.pending.deadline, Flushed)
 		}
 	}
 	p.flushed = later(p.flushed, p.pending.at)
-	p.pending = pending{}
+	f.await(p, pending{})
 }
 
 // stopOrStart ends the wait of a deferred flush: fail2ban flushes before every
@@ -76,31 +85,42 @@ func (f *Fold) settle(p *pair) {
 // unless a ban in between shows that the flush was meant.
 func (f *Fold) stopOrStart(rec Record, t time.Time, recovered bool) {
 	if rec.Host != "" && rec.Jail != "" {
-		f.pair(rec.Host, rec.Jail, t)
-	}
-	for _, p := range f.pairs {
-		if p.matches(rec.Host, rec.Jail) && (!recovered || !t.Before(p.last)) {
-			f.cancel(p, rec.Op, t)
-		}
-	}
-	for key, p := range f.patterns {
-		if key.matches(rec.Host, rec.Jail) && (!recovered || !t.Before(p.last)) {
-			f.cancel(p, rec.Op, t)
-		}
-	}
-}
-
-func (f *Fold) cancel(p *pair, op Op, t time.Time) {
-	p.last = later(p.last, t)
-	inTime := !t.After(p.pending.deadline)
-	if p.pending.at.IsZero() || !inTime && (op == OpStart || p.pending.banned) {
+		p := f.pair(rec.Host, rec.Jail, t)
+		f.cancel(p, rec.Op, t, recovered)
+		p.last = later(p.last, t)
 		return
 	}
-	for _, c := range p.claims {
-		if !c.flushAt.IsZero() {
-			c.flushAt, c.noted = time.Time{}, false
-			f.due = sooner(f.due, c.until)
+	if rec.Op == OpStop || !t.After(f.waiting.latest) {
+		for p := range f.among(f.waiting, rec.Host, rec.Jail) {
+			f.cancel(p, rec.Op, t, recovered)
 		}
 	}
-	p.pending = pending{}
+	if !t.After(f.banned.latest) {
+		for p := range f.among(f.banned, rec.Host, rec.Jail) {
+			f.cancel(p, rec.Op, t, recovered)
+		}
+	}
+	p := f.pattern(rec.Host, rec.Jail)
+	p.last = later(p.last, t)
+}
+
+func (f *Fold) cancel(p *pair, op Op, t time.Time, recovered bool) {
+	if p.pending.at.IsZero() || recovered && t.Before(f.lastOf(p)) {
+		return
+	}
+	if t.After(p.pending.deadline) && (op == OpStart || p.pending.banned) {
+		return
+	}
+	f.await(p, pending{})
+	f.due = time.Unix(0, 0) // the next Advance looks at every claim
+}
+
+// lastOf gives the time of the latest flush, stop or start of a pair, or of all
+// pairs that it is one of.
+func (f *Fold) lastOf(p *pair) time.Time {
+	last := p.last
+	for _, pattern := range f.patternsOf(p.pairKey) {
+		last = later(last, pattern.last)
+	}
+	return last
 }

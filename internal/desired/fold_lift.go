@@ -55,20 +55,18 @@ func (f *Fold) unban(rec Record, t time.Time, recovered bool) {
 // named gives the claims that an unban without a host or a jail means.
 func (f *Fold) named(rec Record) []*claim {
 	var found []*claim
-	for _, p := range f.pairs {
-		if !p.matches(rec.Host, rec.Jail) {
-			continue
-		}
-		if rec.Jail != "" || rec.Prefix.IsSingleIP() {
+	if rec.Jail != "" {
+		for p := range f.matching(rec.Host, rec.Jail) {
+			f.touched++
 			if c := p.claims[rec.Prefix]; c != nil {
 				found = append(found, c)
 			}
-			continue
 		}
-		for _, c := range p.claims {
-			if inside(c.prefix, rec.Prefix) {
-				found = append(found, c)
-			}
+		return found
+	}
+	for c := range f.inside(rec.Prefix) {
+		if c.pair.matches(rec.Host, "") {
+			found = append(found, c)
 		}
 	}
 	return found
@@ -89,7 +87,7 @@ func (f *Fold) end(c *claim, at time.Time, why Reason) time.Time {
 	if over, reason := c.over(); !over.IsZero() && !over.After(at) {
 		at, why = over, reason
 	}
-	if !c.noted {
+	if !c.isNoted() {
 		f.noteLifted(c.prefix, at, why)
 	}
 	f.remove(c)
@@ -98,21 +96,30 @@ func (f *Fold) end(c *claim, at time.Time, why Reason) time.Time {
 
 // over gives when the claim ends by itself, and why; zero is never.
 func (c *claim) over() (time.Time, Reason) {
-	if EndsBefore(c.flushAt, c.until) {
-		return c.flushAt, Flushed
+	if p := c.pair.pending; p.marks(c) && EndsBefore(p.deadline, c.until) {
+		return p.deadline, Flushed
 	}
 	return c.until, Expired
+}
+
+// flushAt gives when a deferred flush ends the claim; zero: none is under way.
+func (c *claim) flushAt() time.Time {
+	if c.pair.pending.marks(c) {
+		return c.pair.pending.deadline
+	}
+	return time.Time{}
+}
+
+// isNoted says that its end by itself, as it is now, is written in lifted.
+func (c *claim) isNoted() bool {
+	end, _ := c.over()
+	return !c.noted.IsZero() && c.noted.Equal(end)
 }
 
 // overAt says that the claim has ended by itself.
 func (c *claim) overAt(now time.Time) bool {
 	end, _ := c.over()
 	return !end.IsZero() && !now.Before(end)
-}
-
-func (f *Fold) remove(c *claim) {
-	c.gone, f.stale = true, true
-	delete(c.pair.claims, c.prefix)
 }
 
 // noteLifted keeps the reason of the claim on a prefix that ended last.
@@ -129,7 +136,7 @@ func (f *Fold) pattern(host, jail string) *pair {
 	key := pairKey{host, jail}
 	p := f.patterns[key]
 	if p == nil {
-		p = newPair(key)
+		p = newPair(key, &f.holders.patterns)
 		f.patterns[key] = p
 		f.grown = true
 	}
@@ -143,11 +150,12 @@ func (f *Fold) bury(p *pair, prefix netip.Prefix, at, keep time.Time) {
 		return
 	}
 	old, ok := p.tombs[prefix]
+	p.tombs[prefix] = tomb{at: later(old.at, at), keep: later(old.keep, keep)}
 	if !ok {
 		f.tombs++
+		p.grew(1)
 		f.grown = true
 	}
-	p.tombs[prefix] = tomb{at: later(old.at, at), keep: later(old.keep, keep)}
 }
 
 // outlive keeps what a recovered ban has lost against until the end of that ban,
@@ -167,6 +175,7 @@ func (f *Fold) dropTomb(p *pair, prefix netip.Prefix) {
 	if _, ok := p.tombs[prefix]; ok {
 		delete(p.tombs, prefix)
 		f.tombs--
+		p.grew(-1)
 	}
 }
 

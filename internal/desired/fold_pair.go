@@ -12,23 +12,26 @@ func (f *Fold) pair(host, jail string, t time.Time) *pair {
 	if p := f.pairs[key]; p != nil {
 		return p
 	}
-	p := newPair(key)
+	p := newPair(key, &f.holders.pairs)
 	p.made = later(f.newest, t)
+	next := pending{}
 	for _, pattern := range f.patternsOf(key) {
 		p.flushed = later(p.flushed, pattern.flushed)
 		p.last = later(p.last, pattern.last)
-		if pattern.pending.at.After(p.pending.at) {
-			p.pending = pattern.pending
+		if pattern.pending.at.After(next.at) {
+			next = pattern.pending
 		}
 	}
-	f.pairs[key] = p
+	f.enter(p)
+	f.await(p, next)
 	f.grown = true
 	return p
 }
 
-func newPair(key pairKey) *pair {
+func newPair(key pairKey, holding *int) *pair {
 	return &pair{
 		pairKey: key,
+		holding: holding,
 		jails:   []string{key.jail},
 		claims:  make(map[netip.Prefix]*claim),
 		tombs:   make(map[netip.Prefix]tomb),
@@ -42,13 +45,17 @@ func (f *Fold) patternsOf(key pairKey) []*pair {
 		return nil
 	}
 	var found []*pair
-	for _, k := range []pairKey{{"", ""}, {"", key.jail}, {key.host, ""}} {
+	for _, k := range key.wider() {
 		if p := f.patterns[k]; p != nil && (k.host != "" || k.jail != "" || len(found) == 0) {
 			found = append(found, p)
 		}
 	}
 	return found
 }
+
+// wider gives the names by which a record that leaves out host, jail or both means
+// the pair.
+func (k pairKey) wider() [3]pairKey { return [3]pairKey{{"", ""}, {"", k.jail}, {k.host, ""}} }
 
 // matches says that a record's host and jail, where "" is any, name the pair.
 func (k pairKey) matches(host, jail string) bool {

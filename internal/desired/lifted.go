@@ -12,7 +12,7 @@ func (f *Fold) LastLift(host, jail string, prefix netip.Prefix) time.Time {
 	key := pairKey{host, jail}
 	p := f.pairs[key]
 	if p == nil { // what Fold.pair would begin with
-		p = newPair(key)
+		p = newPair(key, new(int))
 		for _, pattern := range f.patternsOf(key) {
 			p.flushed = later(p.flushed, later(pattern.flushed, pattern.pending.at))
 		}

@@ -47,6 +47,7 @@ func TestAnUnbanByHandReachesTheBansOfEveryHost(t *testing.T) {
 		a.record(banLine("192.0.2.1", "a", 1000), banLine("192.0.2.2", "a", 1000))
 		a.mustTurn()
 		b.mustTurn()
+		a.now, b.now = at(1030), at(1030)
 		b.record(`{"op":"unban","ip":"192.0.2.1","time":1010}`)
 		b.wants("at once on the host of the unban", "192.0.2.2")
 		b.mustTurn()
@@ -56,6 +57,7 @@ func TestAnUnbanByHandReachesTheBansOfEveryHost(t *testing.T) {
 			t.Errorf("the removal on the other host has the reason %q", why)
 		}
 		c := newStation(t, store, address, "c").open()
+		c.now = at(1030)
 		c.mustTurn()
 		c.wants("on a host that comes later", "192.0.2.2")
 		a.record(banLine("192.0.2.1", "a", 1020))
@@ -68,6 +70,7 @@ func TestAnUnbanByHandReachesTheBansOfEveryHost(t *testing.T) {
 func TestABanThatIsDeliveredLateDoesNotOutliveAnUnbanMadeMeanwhile(t *testing.T) {
 	store := newFakeStore()
 	a, b := newStation(t, store, hostLogs, "a").open(), newStation(t, store, hostLogs, "b").open()
+	a.now, b.now = at(1030), at(1030)
 	a.record(banLine("192.0.2.1", "a", 1000)) // cut off: not delivered
 	b.record(`{"op":"unban","ip":"192.0.2.1","time":1010}`)
 	b.mustTurn()

@@ -30,11 +30,15 @@ func TestALiftForAllReachesTheOtherLogs(t *testing.T) {
 		"an unban of another jail":                 {`{"op":"unban","ip":"192.0.2.1","jail":"x","time":10}`, 3},
 		"an unban that names host and jail":        {`{"op":"unban","ip":"192.0.2.1","jail":"j","host":"h","time":10}`, 3},
 		"an unban from before the ban":             {`{"op":"unban","ip":"192.0.2.1","time":0}`, 3},
-		"a flush of all":                           {`{"op":"flush","time":10}`, 1},
-		"a flush of a jail":                        {`{"op":"flush","jail":"k","time":10}`, 2},
+		"an unban that names a jail alone":         {`{"op":"unban","ip":"192.0.2.1","jail":"j","time":10}`, 3},
+		"an unban that names a host alone":         {`{"op":"unban","ip":"192.0.2.1","host":"h","time":10}`, 3},
+		"a flush of all":                           {`{"op":"flush","time":10}`, 3},
+		"a flush of all that is ahead":             {`{"op":"flush","time":160}`, 3},
+		"a flush of a jail":                        {`{"op":"flush","jail":"k","time":10}`, 3},
 		"a flush that a stop may take back":        {`{"op":"flush","time":10,"defer":30}`, 3},
 		"an unban whose clock is an hour ahead":    {`{"op":"unban","ip":"192.0.2.1","time":3700}`, 3},
-		"an unban whose clock is a minute ahead":   {`{"op":"unban","ip":"192.0.2.1","time":160}`, 2},
+		"an unban whose clock is a second ahead":   {`{"op":"unban","ip":"192.0.2.1","time":101}`, 3},
+		"an unban of this second":                  {`{"op":"unban","ip":"192.0.2.1","time":100}`, 2},
 		"a ban, which lifts nothing in other logs": {banP, 3},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -19,7 +19,7 @@ func (f *Fold) export(put func(*entry)) {
 	for _, c := range f.sorted() {
 		e = entry{
 			kind: kindClaim, prefix: c.prefix, host: c.pair.host, jail: c.pair.jail, text: c.reason,
-			count: int64(c.banCount), at: c.from, until: c.until, flush: c.flushAt, marked: c.noted,
+			count: int64(c.banCount), at: c.from, until: c.until, flush: c.flushAt(), marked: c.isNoted(),
 		}
 		if !c.known.Equal(c.from) {
 			e.last = c.known
@@ -82,9 +82,9 @@ func (f *Fold) restoreKnown(e *entry) {
 func (f *Fold) restore(e *entry) error {
 	switch e.kind {
 	case kindPair:
-		return restorePair(f.pairs, e)
+		return f.restorePair(e, f.pairs)
 	case kindPattern:
-		return restorePair(f.patterns, e)
+		return f.restorePair(e, f.patterns)
 	}
 	if e.at.IsZero() {
 		return fmt.Errorf("a %s without its time", quoted(e.kind))
@@ -110,9 +110,9 @@ func (f *Fold) restore(e *entry) error {
 	return fmt.Errorf("the kind %s is not known", quoted(e.kind))
 }
 
-func restorePair(pairs map[pairKey]*pair, e *entry) error {
+func (f *Fold) restorePair(e *entry, known map[pairKey]*pair) error {
 	key := pairKey{e.host, e.jail}
-	if pairs[key] != nil {
+	if known[key] != nil {
 		return errors.New("a pair comes twice")
 	}
 	if e.host != "" && CheckHost(e.host) != nil {
@@ -121,12 +121,25 @@ func restorePair(pairs map[pairKey]*pair, e *entry) error {
 	if e.flush.IsZero() && (!e.deadline.IsZero() || e.marked) || e.deadline.Before(e.flush) {
 		return errors.New("a pair whose flush contradicts itself")
 	}
-	p := newPair(key)
+	var p *pair
+	if e.kind == kindPattern {
+		p = newPair(key, &f.holders.patterns)
+		f.patterns[key] = p
+	} else {
+		p = newPair(key, &f.holders.pairs)
+		f.enter(p)
+	}
 	p.flushed, p.last, p.made = e.at, e.last, e.until
-	p.pending = pending{at: e.flush, deadline: e.deadline, banned: e.marked}
-	pairs[key] = p
+	f.await(p, pending{at: e.flush, deadline: e.deadline, banned: e.marked, before: bornUnmarked})
 	return nil
 }
+
+// The records that restored claims count as made by: what a deferred flush marks
+// was there before it.
+const (
+	bornMarked uint64 = iota
+	bornUnmarked
+)
 
 func (f *Fold) restoreClaim(e *entry) error {
 	p := f.pairs[pairKey{e.host, e.jail}]
@@ -148,11 +161,20 @@ func (f *Fold) restoreClaim(e *entry) error {
 		return errors.New("a claim that is forgotten before its end")
 	}
 	c := &claim{
-		pair: p, prefix: e.prefix, from: e.at, until: e.until, keep: keep, known: known, flushAt: e.flush,
-		reason: clip(e.text, maxReason), banCount: int(e.count), noted: e.marked,
+		pair: p, prefix: e.prefix, from: e.at, until: e.until, keep: keep, known: known, born: bornUnmarked,
+		reason: clip(e.text, maxReason), banCount: int(e.count),
 	}
-	p.claims[e.prefix] = c
-	f.fresh = append(f.fresh, c)
+	switch {
+	case e.flush.IsZero():
+	case e.flush.Equal(p.pending.deadline):
+		c.born = bornMarked
+	default: // an earlier release kept the flush of a claim that its pair forgot
+		c.until = sooner(c.until, e.flush)
+	}
+	if e.marked {
+		c.noted, _ = c.over()
+	}
+	f.insert(c)
 	return nil
 }
 
@@ -169,6 +191,7 @@ func (f *Fold) restoreTomb(e *entry) error {
 		return errors.New("a tombstone comes twice")
 	}
 	p.tombs[e.prefix] = tomb{at: e.at, keep: e.until}
+	p.grew(1)
 	f.tombs++
 	return nil
 }
@@ -184,6 +207,6 @@ func (f *Fold) restoreLifted(e *entry) error {
 
 // imported ends a series of calls of restore.
 func (f *Fold) imported() {
-	f.grown = true
+	f.grown, f.records = true, bornUnmarked
 	f.due = time.Unix(0, 0) // the first Advance looks at every claim
 }

@@ -30,7 +30,7 @@ func (f *Fold) Claims(now time.Time) iter.Seq[Claim] {
 			if c.overAt(now) {
 				continue
 			}
-			if !yield(Claim{c.prefix, c.pair.host, c.pair.jail, c.from, c.until, c.flushAt, c.reason, c.banCount}) {
+			if !yield(Claim{c.prefix, c.pair.host, c.pair.jail, c.from, c.until, c.flushAt(), c.reason, c.banCount}) {
 				return
 			}
 		}
@@ -117,26 +117,17 @@ func (s *Set) join(now time.Time, claims []*claim) {
 
 // gatherLifted takes the prefixes that no source wants any more.
 func (s *Set) gatherLifted(folds []*Fold) {
-	for i, f := range folds {
+	latest := make(map[netip.Prefix]time.Time)
+	for _, f := range folds {
 		for prefix, l := range f.lifted {
-			if _, wanted := s.find(prefix); wanted {
+			if at, ok := latest[prefix]; ok && at.After(l.at) {
 				continue
 			}
-			if latest(l, prefix, folds[:i]) && latest(l, prefix, folds[i+1:]) {
-				s.Lifted[prefix] = l.reason
+			if _, wanted := s.find(prefix); !wanted {
+				latest[prefix], s.Lifted[prefix] = l.at, l.reason
 			}
 		}
 	}
-}
-
-// latest says that none of the folds lifted the prefix later.
-func latest(l lifting, prefix netip.Prefix, folds []*Fold) bool {
-	for _, f := range folds {
-		if other, ok := f.lifted[prefix]; ok && other.at.After(l.at) {
-			return false
-		}
-	}
-	return true
 }
 
 func (s *Set) find(prefix netip.Prefix) (int, bool) {
@@ -173,8 +164,11 @@ func (s *Set) gatherNotes(now time.Time, folds []*Fold) {
 
 func olderClaim(now time.Time, folds []*Fold, prefix netip.Prefix, at time.Time) bool {
 	for _, f := range folds {
-		for _, p := range f.pairs {
-			if c := p.claims[prefix]; c != nil && !c.overAt(now) && !c.from.After(at) {
+		for c := range f.inside(prefix) {
+			if c.prefix != prefix {
+				break
+			}
+			if !c.overAt(now) && !c.from.After(at) {
 				return true
 			}
 		}
