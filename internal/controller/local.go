@@ -14,16 +14,20 @@ import (
 // localLog is a log on this machine.
 type localLog struct {
 	*desired.File
-	opened  error // of opening it, for the first Refresh to report
-	refused error // why this process is not its writer; that is tried again
-	lost    bool  // the last Refresh found it unavailable
-	due     bool  // its state is to be saved at the next chance
+	opened  error     // of opening it, for the first Refresh to report
+	refused error     // why this process is not its writer; that is tried again
+	lost    bool      // the last Refresh found it unavailable
+	due     bool      // its state is to be saved at the next chance
+	since   time.Time // when it was opened, and what it lacks was first told
 }
 
 // openLocal opens a log. What is wrong with it is an error only where the rest
 // must not go on without it.
 func (s *FileStore) openLocal(cfg config.Config, path string, first bool, now time.Time) (*localLog, error) {
-	l := &localLog{File: desired.NewFile(path)}
+	l := &localLog{File: desired.NewFile(path), since: now}
+	if o, ok := s.memory.Sources[path]; ok {
+		l.Remembered = &o
+	}
 	l.RunDir = cfg.RunDir
 	s.files = append(s.files, l)
 	err := l.open(s.writing, now)

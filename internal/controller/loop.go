@@ -32,6 +32,8 @@ type Store interface {
 	Maintain(now time.Time) error
 	Save(now time.Time) error
 	Sources(now time.Time) []Source
+	// Accept takes what was lost of the logs for gone.
+	Accept()
 	// Remotes gives the parts that lie beyond the network, for Run to follow.
 	Remotes() []Remote
 	// Sync looks at all of them once.

@@ -126,6 +126,9 @@ func (l *Loop) Once(ctx context.Context, force bool) (plan.Report, error) {
 	l.Store.Sync(ctx)
 	_, refreshErr := l.Store.Refresh(l.Now())
 	l.limits.Force = force
+	if force {
+		l.Store.Accept()
+	}
 	l.firstLook(ctx)
 	l.protect()
 	l.set = l.Store.Set(l.Now())

@@ -70,6 +70,8 @@ func (absent) Bad() []desired.LineError { return nil }
 
 func (absent) Warnings() []string { return nil }
 
+func (a absent) Gap() error { return fmt.Errorf("%s cannot be opened: %w", a.path, a.err) }
+
 func (a absent) Health() desired.Health {
 	return desired.Health{Path: a.path, Err: fmt.Errorf("%w; mend it, and let the daemon open it again: systemctl reload reconciler", a.err)}
 }

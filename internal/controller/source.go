@@ -17,11 +17,15 @@ type Source struct {
 	Latest  time.Time `json:"latest"`        // the newest record
 	Read    time.Time `json:"read,omitzero"` // when a log in S3 was last found as it is
 	Error   string    `json:"error,omitempty"`
+	Unknown string    `json:"unknown,omitempty"` // why it may want more than is known
 }
 
 // Text gives the source in one line.
 func (s Source) Text(now time.Time) string {
 	age := "no record yet"
+	if s.Unknown != "" {
+		age = "nothing is known of it"
+	}
 	if !s.Latest.IsZero() {
 		age = "latest record " + plan.Short(now.Sub(s.Latest)) + " ago"
 	}
@@ -38,6 +42,9 @@ func (s Source) Text(now time.Time) string {
 	if s.Spooled > 0 {
 		text += fmt.Sprintf(", %d bytes wait in the spool", s.Spooled)
 	}
+	if s.Unknown != "" {
+		text += ", NOT ALL IS KNOWN: " + s.Unknown
+	}
 	if s.Error != "" {
 		text += ", UNAVAILABLE: " + s.Error
 	}
@@ -52,6 +59,9 @@ func (s *FileStore) Sources(time.Time) []Source {
 	for _, log := range s.states() {
 		h := log.Health()
 		src := Source{Path: h.Path, Bytes: h.Size, Lag: h.Lag, Skipped: h.Skipped, Spooled: h.Spooled, Latest: h.LastRecord, Read: h.Read}
+		if gap := log.Gap(); gap != nil {
+			src.Unknown = gap.Error()
+		}
 		if h.Err != nil {
 			src.Error = h.Err.Error()
 		}

@@ -31,6 +31,7 @@ type FileStore struct {
 	saved      uint64                   // generations at the last save
 	savedAt    time.Time
 	voided     time.Time // a confirm that counts no longer
+	forgetful  bool      // which logs are known could not be saved
 }
 
 // keeperOfMemory is the log whose snapshot keeps the memory.
@@ -49,6 +50,7 @@ func OpenStore(cfg config.Config, writing bool, now time.Time) (*FileStore, erro
 
 func openStore(cfg config.Config, writing bool, now time.Time, connect connector) (*FileStore, error) {
 	s := &FileStore{writing: writing, connect: connect, compactAt: cfg.CompactAt, savedAt: now}
+	s.memory.Sources = recall(cfg)
 	for i, state := range cfg.State {
 		log, err := s.openLog(cfg, state, i == 0, now)
 		if err != nil {
@@ -58,7 +60,9 @@ func openStore(cfg config.Config, writing bool, now time.Time, connect connector
 			s.home = log
 		}
 	}
+	known := s.memory.Sources
 	s.memory = s.home.Memory()
+	s.memory.Sources = known
 	return s, nil
 }
 
@@ -90,10 +94,11 @@ func (s *FileStore) Refresh(now time.Time) (bool, error) {
 	for _, a := range s.absent {
 		errs = append(errs, a.Health().Err)
 	}
+	errs = append(errs, s.know(now))
 	known, told := uint64(0), []byte(nil)
 	for _, log := range s.states() {
 		known += log.Fold().Generation()
-		told = fmt.Append(told, log.Health().Skipped, len(log.Bad()), log.Warnings())
+		told = fmt.Append(told, log.Health().Skipped, len(log.Bad()), log.Warnings(), log.Gap())
 	}
 	changed := known != s.known || string(told) != s.told
 	s.known, s.told = known, string(told)
@@ -106,6 +111,9 @@ func (s *FileStore) Set(now time.Time) desired.Set {
 	defer s.mu.Unlock()
 	states := s.states()
 	set := s.current(desired.Collect(now, states...), now)
+	if s.accept(set, now) {
+		set = s.current(desired.Collect(now, states...), now)
+	}
 	s.generation = map[*desired.Fold]uint64{}
 	s.known = 0
 	for _, log := range states {

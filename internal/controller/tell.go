@@ -27,6 +27,7 @@ type teller struct {
 	now     func() time.Time
 	said    map[string]string // by subject: the last words
 	summary string
+	unknown bool // not all is known of a source
 }
 
 func newTeller(log hclog.Logger, now func() time.Time) *teller {
@@ -144,6 +145,7 @@ func (t *teller) once(subject, words string) {
 // source logs what is new about the sources.
 func (t *teller) source(set desired.Set, err error) {
 	t.trouble(reading, err)
+	t.unknown = len(set.Unknown) > 0
 	t.once("state warnings", strings.ReplaceAll(strings.Join(set.Warnings, "; "), "\n", "; "))
 	if n := len(set.Bad); n > 0 {
 		t.once("state lines", fmt.Sprintf("lines were skipped, the last: %v", set.Bad[n-1]))
@@ -153,7 +155,7 @@ func (t *teller) source(set desired.Set, err error) {
 // state logs the summary when it changed, and gives it for systemd.
 func (t *teller) state(s plan.Summary, paused bool, reports []report) string {
 	health := "ok"
-	if t.said[reading] != "" || t.said[saving] != "" {
+	if t.unknown || t.said[reading] != "" || t.said[saving] != "" {
 		health = "degraded"
 	}
 	for _, r := range reports {

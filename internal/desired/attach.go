@@ -17,7 +17,7 @@ func (f *File) attach(log *os.File, now time.Time) error {
 		_ = log.Close()
 		return f.unavailable(err)
 	}
-	f.log, f.inode = log, inode
+	f.log, f.inode, f.unread = log, inode, false
 	known, err := f.findPlace()
 	if err != nil {
 		return f.unavailable(err)
@@ -70,7 +70,7 @@ func (f *File) findPlace() (bool, error) {
 func (f *File) recover(size int64, now time.Time) error {
 	f.incident = fmt.Sprintf("log %s is not the one that was read before: it was replaced, cut or rewritten; "+
 		"the bans of before are kept, and to lift them: reconciler unban -- PREFIX", f.Path)
-	f.tail = tail{}
+	f.tail, f.origin = tail{}, Origin{}
 	f.hash, f.intent = "", nil
 	f.recoverUntil = size
 	f.bad, f.torn = nil, tornLine{}

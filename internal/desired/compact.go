@@ -109,6 +109,8 @@ func (f *File) cut(plan *intent) error {
 	if err := f.at(stepSaved); err != nil {
 		return err
 	}
+	f.origin = Origin{} // from now on the snapshot holds what the log does not
+	f.attest(f.origin)
 	log, err := openTrusted(f.Path, unix.O_RDWR)
 	if err != nil {
 		return err

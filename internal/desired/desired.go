@@ -64,11 +64,16 @@ func (e LineError) Unwrap() error { return e.Err }
 
 // Set is what all sources together want at one instant.
 type Set struct {
-	Bans      []Ban                   // sorted by prefix, no prefix twice
-	Lifted    map[netip.Prefix]Reason // once enforced, no longer wanted, removal not yet confirmed by every target
-	Bad       []LineError             // lines that were skipped
-	Warnings  []string                // what an operator should know: a log that was replaced, an unban under a wider ban
-	Paused    bool                    // nothing is to be enforced
-	Confirmed time.Time               // of the last confirm that came while its log was followed; zero: none
-	Next      time.Time               // when this Set next changes by itself (an expiry, a deferred flush); zero: never
+	Bans   []Ban                   // sorted by prefix, no prefix twice
+	Lifted map[netip.Prefix]Reason // once enforced, no longer wanted, removal not yet confirmed by every target
+	// Unknown are the sources of which not all is known: each may want any prefix,
+	// for any time. Less is never concluded from that.
+	Unknown []string
+	// Everywhere are the lifted prefixes that an unban for all sources has lifted.
+	Everywhere map[netip.Prefix]bool
+	Bad        []LineError // lines that were skipped
+	Warnings   []string    // what an operator should know: a log that was replaced, an unban under a wider ban
+	Paused     bool        // nothing is to be enforced
+	Confirmed  time.Time   // of the last confirm that came while its log was followed; zero: none
+	Next       time.Time   // when this Set next changes by itself (an expiry, a deferred flush); zero: never
 }

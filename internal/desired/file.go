@@ -23,9 +23,11 @@ const (
 // other may read at the same time. Append needs no lock of that kind and may be
 // called from any goroutine.
 type File struct {
-	Path   string           // the log
-	RunDir string           // where the spool is
-	Now    func() time.Time // stamps appended records that have no time
+	Path   string // the log
+	RunDir string // where the spool is
+	// Remembered is what other logs know this one by; nil: nothing.
+	Remembered *Origin
+	Now        func() time.Time // stamps appended records that have no time
 
 	fold   *Fold
 	memory Memory
@@ -55,7 +57,13 @@ type File struct {
 	snapID   unix.Stat_t
 	saved    bool  // there is a snapshot of this state, or of an earlier one
 	unknown  error // why the snapshot that is there was not read
-	err      error // of the last Load or Refresh
+
+	known    bool    // a record of it was read, now or ever
+	origin   Origin  // what it is known by
+	attested *Origin // what is written beside it
+	missed   *Origin // the log that was known and is not all there; nil: it is
+	unread   bool    // it is there, and was never read
+	err      error   // of the last Load or Refresh
 }
 
 // spool is the reading end of the spool.
@@ -139,8 +147,14 @@ func (f *File) load(now time.Time, create bool) error {
 		return err
 	}
 	defer f.hush()()
+	defer f.settleOrigin()
+	f.recall()
+	if !known && f.known {
+		missed := f.origin
+		f.missed = &missed
+	}
 	log, err := openTrusted(f.Path, unix.O_RDONLY)
-	if errors.Is(err, fs.ErrNotExist) && !known {
+	if errors.Is(err, fs.ErrNotExist) && !known && f.missed == nil {
 		if !create {
 			f.warn("log %s is not there yet; the first ban makes it", f.Path)
 			return f.readSpool(now)
@@ -148,6 +162,7 @@ func (f *File) load(now time.Time, create bool) error {
 		log, err = openOrCreate(f.Path, unix.O_RDONLY)
 	}
 	if err != nil {
+		f.unread = !known && !errors.Is(err, fs.ErrNotExist)
 		return errors.Join(f.unavailable(err), f.readSpool(now))
 	}
 	return errors.Join(f.attach(log, now), f.readSpool(now))
@@ -160,6 +175,7 @@ func (f *File) forget() {
 	f.start, f.spool, f.spoolFound, f.saved = cursor{}, spool{}, time.Time{}, false
 	f.bad, f.badTotal, f.remark, f.torn = nil, 0, "", tornLine{}
 	f.warnings, f.incident, f.newest, f.snapID = nil, "", time.Time{}, unix.Stat_t{}
+	f.known, f.origin, f.attested, f.missed, f.unread = false, Origin{}, nil, nil, false
 }
 
 func (f *File) warn(format string, args ...any) {
@@ -184,6 +200,7 @@ func (f *File) Refresh(ctx context.Context, now time.Time) (bool, error) {
 	}
 	before := f.fold.Generation()
 	f.err = errors.Join(f.refreshLog(now), f.readSpool(now))
+	f.settleOrigin()
 	return f.fold.Generation() != before, f.err
 }
 

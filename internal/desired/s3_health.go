@@ -27,6 +27,14 @@ func (l *objectLog) Warnings() []string {
 	return all
 }
 
+// Gap says that the object was never read.
+func (l *objectLog) Gap() error {
+	if l.cursor.Tag != "" || l.gone {
+		return nil
+	}
+	return fmt.Errorf("%s was never read, and nothing is known of its bans", l.name)
+}
+
 func (l *objectLog) Health() Health {
 	h := Health{
 		Path: l.name, Size: l.cursor.Size, Lag: l.cursor.Size - l.cursor.Offset, Lines: l.cursor.Lines,

@@ -26,6 +26,7 @@ type objectLog struct {
 	intake   intake
 	memory   Memory
 	cursor   objectCursor
+	gone     bool   // the store has said that there is no such object
 	rejected string // the tag of content that is older than what is known
 	incident string
 	err      error
@@ -165,7 +166,7 @@ func (l *objectLog) fail(err error) {
 		l.err = fmt.Errorf("reading %s: %w: %w", l.name, err, ErrUnavailable)
 		return
 	}
-	l.err = nil
+	l.err, l.gone = nil, true
 	if l.cursor.Tag != "" {
 		l.err = fmt.Errorf("%s is missing; put it back, or go on with a new one: reconciler ban makes it: %w", l.name, ErrUnavailable)
 	}

@@ -70,6 +70,7 @@ func (r *Remote) look(ctx context.Context, b Bucket) error {
 			r.err = fmt.Errorf("listing %s: %w: %w", r.Address, err, ErrUnavailable)
 			return
 		}
+		r.listed = true
 		changed = r.compare(listed)
 	})
 	if err != nil {

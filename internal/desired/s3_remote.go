@@ -47,6 +47,7 @@ type Remote struct {
 	own       *objectLog            // of this host; nil unless it is the target
 	condensed int64                 // bytes that the last compaction came to
 	err       error                 // of listing the prefix
+	listed    bool                  // it was listed, now or before the snapshots were kept
 	writer    interface{ Close() error }
 }
 
@@ -100,9 +101,12 @@ func (r *Remote) load() error {
 			return err
 		}
 		for _, host := range hosts {
-			if _, err := r.open(r.Address.ObjectOf(host)); err != nil {
+			l, err := r.open(r.Address.ObjectOf(host))
+			if err != nil {
 				return err
 			}
+			// That of this host is there without a look at the others.
+			r.listed = r.listed || host != r.Host && l.cursor.Tag != ""
 		}
 	}
 	if !r.Target {
@@ -159,7 +163,7 @@ func (r *Remote) sorted() []*objectLog {
 // be listed.
 func (r *Remote) States() []State {
 	var states []State
-	if r.err != nil {
+	if r.err != nil || r.Address.PerHost() && !r.listed {
 		states = append(states, unlisted{r})
 	}
 	for _, l := range r.sorted() {
@@ -239,5 +243,13 @@ func (unlisted) Fold() *Fold { return NewFold() }
 func (unlisted) Bad() []LineError { return nil }
 
 func (unlisted) Warnings() []string { return nil }
+
+// Gap says that nobody knows which objects there are.
+func (u unlisted) Gap() error {
+	if u.r.listed {
+		return nil
+	}
+	return fmt.Errorf("%s was never listed, and nothing is known of the bans of other hosts", u.r.Address)
+}
 
 func (u unlisted) Health() Health { return Health{Path: u.r.Address.String(), Err: u.r.err} }

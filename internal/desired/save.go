@@ -114,7 +114,7 @@ func (f *File) loadSnapshot() (bool, error) {
 // adopt goes on from a snapshot.
 func (f *File) adopt(snap *snapshot) {
 	h := snap.header
-	f.saved = true
+	f.saved, f.missed = true, h.Missed
 	f.fold, f.memory, f.intent = snap.fold.goneOn(), h.Memory, h.Intent
 	f.tail.offset, f.tail.line, f.hash = h.Cursor.Offset, h.Cursor.Line, h.Cursor.Hash
 	f.recoverUntil, f.inode = h.Cursor.RecoverUntil, h.Cursor.Inode
@@ -170,7 +170,7 @@ func (f *File) save(mem Memory, now time.Time, i *intent) error {
 		return fmt.Errorf("saving %s, which would lose what is in it: %w", f.snapPath(), f.unknown)
 	}
 	snap := &snapshot{fold: f.fold, header: header{
-		Saved: writable(now), Intent: i, BadTotal: f.badTotal, Memory: mem,
+		Saved: writable(now), Intent: i, BadTotal: f.badTotal, Memory: mem, Missed: f.missed,
 		Cursor: cursor{
 			Inode: f.inode, Offset: f.tail.offset, Line: f.tail.line,
 			Hash: f.hash, RecoverUntil: f.recoverUntil,

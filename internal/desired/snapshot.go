@@ -44,6 +44,8 @@ type Memory struct {
 	Metadata observed.Metadata `json:"metadata,omitzero"`
 	// Shared tells, by ACL, when somebody else was last seen to write into our window.
 	Shared map[string]time.Time `json:"shared,omitempty"`
+	// Sources are the logs of which a record was ever read, by path.
+	Sources map[string]Origin `json:"sources,omitempty"`
 }
 
 // cursor is the place up to which a log is folded.
@@ -75,6 +77,8 @@ type header struct {
 	Newest    time.Time `json:"newest,omitzero"`
 	Forgot    time.Time `json:"forgot,omitzero"`
 	BadTotal  int       `json:"bad_total,omitempty"`
+	// Missed is what the log was known by whose snapshot was lost.
+	Missed *Origin `json:"missed,omitempty"`
 	// Object is the place in a log in S3, instead of Cursor.
 	Object *objectCursor `json:"object,omitempty"`
 	Memory

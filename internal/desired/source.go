@@ -32,6 +32,9 @@ type State interface {
 	Warnings() []string
 	// Health gives how the log does.
 	Health() Health
+	// Gap says why what is known may be less than what the log asks for; nil: it
+	// is all, up to the place that was read.
+	Gap() error
 }
 
 // Source is a log of bans. It serves one goroutine, except for Append. Load
@@ -75,6 +78,13 @@ func Collect(now time.Time, states ...State) Set {
 	for _, s := range states {
 		set.Bad = append(set.Bad, s.Bad()...)
 		set.Warnings = append(set.Warnings, s.Warnings()...)
+		if err := s.Gap(); err != nil {
+			set.Unknown = append(set.Unknown, s.Health().Path)
+			set.Warnings = append(set.Warnings, fmt.Sprintf("%v; meanwhile no ban is lifted or shortened that it may want", err))
+		}
+	}
+	if len(set.Unknown) > 0 {
+		set.gatherEverywhere(folds)
 	}
 	return set
 }

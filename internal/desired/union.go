@@ -130,6 +130,33 @@ func (s *Set) gatherLifted(folds []*Fold) {
 	}
 }
 
+// gatherEverywhere finds the lifted prefixes that an operator's unban means in
+// every source, whatever is known of it.
+func (s *Set) gatherEverywhere(folds []*Fold) {
+	s.Everywhere = map[netip.Prefix]bool{}
+	for prefix := range s.Lifted {
+		var lifted, unbanned time.Time
+		for _, f := range folds {
+			lifted = later(lifted, f.lifted[prefix].at)
+			if p := f.patterns[pairKey{}]; p != nil {
+				unbanned = later(unbanned, f.buriedAt(p, prefix))
+			}
+		}
+		if !unbanned.IsZero() && !unbanned.Before(lifted) {
+			s.Everywhere[prefix] = true
+		}
+	}
+}
+
+// buriedAt gives the latest unban of the prefix, or of one around it, that left
+// a trace; zero is none.
+func (f *Fold) buriedAt(p *pair, prefix netip.Prefix) (at time.Time) {
+	for bits := prefix.Bits(); bits > 0; bits-- {
+		at = later(at, f.tombAt(p, netip.PrefixFrom(prefix.Addr(), bits).Masked()))
+	}
+	return at
+}
+
 func (s *Set) find(prefix netip.Prefix) (int, bool) {
 	return sort.Find(len(s.Bans), func(i int) int { return observed.Compare(prefix, s.Bans[i].Prefix) })
 }

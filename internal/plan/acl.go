@@ -124,17 +124,18 @@ func (p *aclPlanner) judgeOne(h *held) {
 func (p *aclPlanner) retired() bool { return p.limits.Retired[p.acl.ID] }
 
 func (p *aclPlanner) judgeUnwanted(h *held) {
-	if reason, why, ok := p.want.reason(h.Prefix, p.now); ok {
+	reason, why, ok := p.want.reason(h.Prefix, p.now)
+	if ok {
 		h.drop(reason, why)
 		return
 	}
-	if p.limits.Dedicated {
+	if p.limits.Dedicated && !p.want.incomplete() {
 		h.drop(desired.Adopted, "adopted: the ACL is dedicated to this tool and no record wants the entry")
 		return
 	}
 	c := Change{
 		Target: p.acl.ID, Action: Delete, Rule: h.Number, Old: h.Prefix,
-		OldShape: h.Shape, Why: "withheld: no record says why it should go",
+		OldShape: h.Shape, Why: "withheld: " + why,
 	}
 	if p.limits.lets(c) {
 		h.drop(desired.Forced, "no record explains it; removal confirmed")
@@ -157,7 +158,7 @@ func (p *aclPlanner) judgeAgainstOthers(h *held) {
 				h.drop(duplicateReason(h, o))
 				return
 			}
-		case !o.moving && !desired.EndsBefore(o.ban.Until, h.ban.Until):
+		case !o.moving && !desired.EndsBefore(o.ban.Until, h.ban.Until) && !p.want.incomplete():
 			h.drop(desired.Covered, fmt.Sprintf("covered by %s in rule %d", o.Prefix, o.Number))
 			return
 		}

@@ -97,7 +97,7 @@ func (p *hostPlanner) wanted() []*desired.Ban {
 		if over(*b, p.now) || p.edge.has(*b) || p.host.NoIPv6 && !b.Prefix.Addr().Is4() {
 			continue
 		}
-		if wider, covered := p.want.cover(*b, p.now); covered && (!p.there(b.Prefix) || p.holdsUntil(wider.Prefix, b.Until)) {
+		if wider, covered := p.want.cover(*b, p.now); covered && (!p.there(b.Prefix) || !p.want.incomplete() && p.holdsUntil(wider.Prefix, b.Until)) {
 			continue
 		}
 		bans = append(bans, b)
@@ -179,11 +179,27 @@ func (p *hostPlanner) match(b desired.Ban, e observed.HostEntry) {
 	if lives(e, p.now) && p.rightEnd(e.Until, b.Until) {
 		return
 	}
-	why := "prolonged"
+	c := hostChange(Refresh, b, "prolonged")
 	if desired.EndsBefore(b.Until, e.Until) {
-		why = "shortened"
+		c.Why = "shortened"
+		if p.want.incomplete() && lives(e, p.now) && !p.limits.lets(c) {
+			c.Why = fmt.Sprintf("withheld: shortened, but %s may want it for longer, of which not all is known", p.want.set.Unknown[0])
+			p.hold(e, c)
+			return
+		}
 	}
-	p.refreshes = append(p.refreshes, hostChange(Refresh, b, why))
+	p.refreshes = append(p.refreshes, c)
+}
+
+// hold withholds a change. While a source is not known, an entry that may stand
+// for a ban of more than the kernel counts is kept as long as the kernel can.
+func (p *hostPlanner) hold(e observed.HostEntry, withheld Change) {
+	p.withheld = append(p.withheld, withheld)
+	left := e.Until.Sub(p.now)
+	if p.want.incomplete() && !e.Until.IsZero() && left < MaxTimeout-longRefresh && left >= MaxTimeout-2*longRefresh {
+		c := Change{Target: HostTarget, Action: Refresh, Prefix: e.Prefix, Until: p.now.Add(MaxTimeout), Why: "kept: " + p.want.set.Unknown[0] + " may want it"}
+		p.refreshes = append(p.refreshes, c)
+	}
 }
 
 // rightEnd says that an entry's end is that of its ban, as near as the kernel
@@ -211,8 +227,8 @@ func (p *hostPlanner) remove(e observed.HostEntry) {
 		reason, why, ok = desired.Forced, "no record explains it; removal confirmed", true
 	}
 	if !ok {
-		c.Why = "withheld: no record says why it should go"
-		p.withheld = append(p.withheld, c)
+		c.Why = "withheld: " + why
+		p.hold(e, c)
 		return
 	}
 	if reason != desired.Protected && p.opensGap(e) {

@@ -207,7 +207,7 @@ func (s *placer) usable(h *held, b desired.Ban) bool {
 // absorbable finds an entry that stays, that the wider ban covers and outlives,
 // so that one Replace does the work of a Create and a Delete.
 func (s *placer) absorbable(b desired.Ban) *held {
-	if b.Prefix.IsSingleIP() {
+	if b.Prefix.IsSingleIP() || s.want.incomplete() {
 		return nil
 	}
 	for i := range s.ours {

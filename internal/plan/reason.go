@@ -26,9 +26,25 @@ func (w *Want) names(p netip.Prefix, width int) bool {
 	return lifted || len(within(w.set.Bans, p)) > 0
 }
 
+// noRecord is why a removal is withheld of which no record tells.
+const noRecord = "no record says why it should go"
+
 // reason says why a prefix that is enforced is not wanted (any more), with
-// words for the reader; false when no record explains it.
+// words for the reader; false when no record explains it. That the sources that
+// are known want it no longer is no reason while there are others.
 func (w *Want) reason(p netip.Prefix, now time.Time) (desired.Reason, string, bool) {
+	reason, why, ok := w.recorded(p, now)
+	if !ok {
+		return "", noRecord, false
+	}
+	if w.incomplete() && reason != desired.Paused && reason != desired.Protected && !w.set.Everywhere[p] {
+		return "", fmt.Sprintf("%s, but %s may want it, of which not all is known", why, w.set.Unknown[0]), false
+	}
+	return reason, why, true
+}
+
+// recorded is the same with all sources taken for known.
+func (w *Want) recorded(p netip.Prefix, now time.Time) (desired.Reason, string, bool) {
 	if w.set.Paused {
 		return desired.Paused, "paused", true
 	}

@@ -96,6 +96,9 @@ func (w *Want) Refused() []Refusal { return w.refused }
 // Set gives the desired set that this was made from.
 func (w *Want) Set() desired.Set { return w.set }
 
+// incomplete says that a source may want more than is known of it.
+func (w *Want) incomplete() bool { return len(w.set.Unknown) > 0 }
+
 // find gives the accepted ban of exactly this prefix that has not ended.
 func (w *Want) find(p netip.Prefix, now time.Time) (desired.Ban, bool) {
 	i, ok := search(w.bans, p)
