@@ -161,12 +161,12 @@ func (f *File) readSpool(now time.Time) error {
 		return fmt.Errorf("spool: %w", err)
 	}
 	defer func() { _ = file.Close() }()
-	inode, size, err := inodeOf(file)
+	same, err := matches(file, f.spool.tail.offset, f.spool.hash)
 	if err != nil {
-		return err
+		return fmt.Errorf("reading the spool %s: %w", path, err)
 	}
-	if inode != f.spool.inode || size < f.spool.tail.offset {
-		f.spool = spool{inode: inode}
+	if !same {
+		f.spool = spool{}
 	}
 	err = f.spool.tail.read(file, func(line []byte, _ int64, number int, tooLong bool) {
 		f.take(LineError{Source: path, Line: number}, line, tooLong, false, now)
@@ -174,7 +174,8 @@ func (f *File) readSpool(now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("reading the spool %s: %w", path, err)
 	}
-	return nil
+	f.spool.hash, err = hashBefore(file, f.spool.tail.offset)
+	return err
 }
 
 // shift moves the place in the log after a cut at its front.

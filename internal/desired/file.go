@@ -68,8 +68,8 @@ type File struct {
 
 // spool is the reading end of the spool.
 type spool struct {
-	inode uint64
-	tail  tail
+	tail tail
+	hash string // of the bytes before its place: an inode is given to the next spool at once
 }
 
 // tornLine is a last line that has no newline.

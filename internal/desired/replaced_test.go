@@ -169,3 +169,14 @@ func TestALineThatWasTornWhenTheLogWasReplacedIsOrderedByTimeAfterARestart(t *te
 	}
 	b.want("192.0.2.1 192.0.2.2")
 }
+
+// The old log had lines that nobody had read when another took its place.
+func TestTheLastLinesOfARenamedLogAreReadBeforeTheNextOne(t *testing.T) {
+	b := newBench(t)
+	b.write(line("ban", "192.0.2.1", 1900))
+	b.load(true)
+	b.write(line("ban", "192.0.2.2", 1901))
+	b.replace(line("ban", "192.0.2.3", 1902))
+	_, _ = b.file.Refresh(context.Background(), b.now)
+	b.want("192.0.2.1 192.0.2.2 192.0.2.3")
+}

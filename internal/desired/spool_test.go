@@ -144,3 +144,18 @@ func TestASpoolIsFoundAfterADirectoryAboveTheLogHasMoved(t *testing.T) {
 	b.refresh()
 	b.want("192.0.2.1")
 }
+
+// The next spool may get the inode of the one before, and be longer.
+func TestTheNextSpoolIsReadFromItsBeginning(t *testing.T) {
+	b := newBench(t)
+	b.load(true)
+	b.spoolUp(line("ban", "192.0.2.1", 1900))
+	b.refresh()
+	spool := b.file.spoolPath()
+	next := line("ban", "192.0.2.2", 1901) + line("ban", "192.0.2.3", 1902)
+	if err := os.WriteFile(spool, []byte(next), 0o640); err != nil { // the same inode
+		t.Fatal(err)
+	}
+	b.refresh()
+	b.want("192.0.2.1 192.0.2.2 192.0.2.3")
+}
