@@ -20,10 +20,10 @@ func TestSavedRulesWithOursCanBeRestoredAtABoot(t *testing.T) {
 			m.tables("-A INPUT -p tcp -m tcp --dport 23 -j DROP")
 			do(t, m.host(ipset), repair, add("203.0.113.7/32", time.Time{}))
 			root := t.TempDir()
-			if err := os.MkdirAll(filepath.Join(root, "etc/iptables"), 0o755); err != nil {
+			if err := os.MkdirAll(filepath.Join(root, "etc", "iptables"), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			file := filepath.Join(root, "etc/iptables/rules.v4")
+			file := filepath.Join(root, "etc", "iptables", "rules.v4")
 			saved := testenv.Run(t, "", "iptables-"+variant+"-save", "-t", "filter")
 			if err := os.WriteFile(file, []byte(saved), 0o600); err != nil {
 				t.Fatal(err)

@@ -24,7 +24,7 @@ func (w *world) unmarked(nacl string) {
 func TestMetadataThatAnswersLaterIsUsed(t *testing.T) {
 	for _, after := range []time.Duration{5 * time.Second, 8 * time.Minute} {
 		t.Run(after.String(), func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
+			inWorld(t, func(_ *testing.T, w *world) {
 				w.unmarked(config.NACLAuto)
 				w.pass(after)
 				w.wantHost(true, "203.0.113.7")
@@ -39,7 +39,7 @@ func TestMetadataThatAnswersLaterIsUsed(t *testing.T) {
 
 // Then a silence is a failure, and no reason to leave the ACL.
 func TestAMetadataServiceThatFallsSilentAgainTakesNoACLAway(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
+	inWorld(t, func(_ *testing.T, w *world) {
 		w.unmarked(config.NACLAuto)
 		w.pass(5 * time.Second)
 		w.sim.SetMetadata(ec2sim.MetadataOn)
@@ -54,7 +54,7 @@ func TestAMetadataServiceThatFallsSilentAgainTakesNoACLAway(t *testing.T) {
 func TestTheRangesOfTheVPCAreProtectedWhenTheMetadataAnswersLater(t *testing.T) {
 	for _, nacl := range []string{config.NACLNone, "named"} {
 		t.Run(nacl, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
+			inWorld(t, func(_ *testing.T, w *world) {
 				if nacl == "named" {
 					nacl = w.acl
 				}

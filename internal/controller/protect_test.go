@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,12 +16,22 @@ import (
 func TestWhatWasProtectedStaysSoWhileItCannotBeRead(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		gateway := observed.Protected{Prefix: netip.MustParsePrefix("203.0.113.1/32"), Rule: "a gateway of this host"}
+		var mu sync.Mutex
 		known, broken := []observed.Protected{gateway}, error(nil)
+		turn := func(p []observed.Protected, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			known, broken = p, err
+		}
 		l := w.loop(true)
-		l.Here = func() ([]observed.Protected, error) { return known, broken }
+		l.Here = func() ([]observed.Protected, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			return known, broken
+		}
 		w.startLoop(l)
 		w.pass(5 * time.Second)
-		known, broken = nil, errors.New("the routes cannot be read")
+		turn(nil, errors.New("the routes cannot be read"))
 		w.pass(30 * time.Second)
 		w.ban(time.Hour, "203.0.113.1", "203.0.113.7")
 		w.pass(30 * time.Second)
@@ -29,7 +40,7 @@ func TestWhatWasProtectedStaysSoWhileItCannotBeRead(t *testing.T) {
 		if !strings.Contains(w.said.String(), "the routes cannot be read") {
 			t.Error("nobody is told")
 		}
-		known, broken = nil, nil
+		turn(nil, nil)
 		w.pass(30 * time.Second)
 		w.wantHost(true, "203.0.113.1", "203.0.113.7") // it is a gateway no longer
 	})

@@ -27,7 +27,7 @@ func (e *examination) loadable() (names []string) {
 	if err := unix.Uname(&kernel); err != nil {
 		return nil
 	}
-	list, err := os.ReadFile(filepath.Join(e.Root, "/lib/modules", unix.ByteSliceToString(kernel.Release[:]), "modules.dep"))
+	list, err := os.ReadFile(filepath.Join(e.Root, "lib", "modules", unix.ByteSliceToString(kernel.Release[:]), "modules.dep"))
 	if err != nil {
 		return nil
 	}

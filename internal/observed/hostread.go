@@ -137,8 +137,10 @@ func (v *view) jumps(f Family, table Table) {
 		}
 	}
 	if standing == 0 {
-		v.host.Overruled = append(v.host.Overruled, Opening{Sources: everywhere(f), Fixed: true,
-			Why: fmt.Sprintf("%s: none of the hooks exists: %s", label(f), strings.Join(v.spec.Hooks, ", "))})
+		v.host.Overruled = append(v.host.Overruled, Opening{
+			Sources: everywhere(f), Fixed: true,
+			Why: fmt.Sprintf("%s: none of the hooks exists: %s", label(f), strings.Join(v.spec.Hooks, ", ")),
+		})
 	}
 	v.host.Overruled = append(v.host.Overruled, table.Openings(f, v.spec, v.ask)...)
 	for _, name := range table.Stray(v.spec) {

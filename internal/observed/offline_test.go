@@ -59,7 +59,7 @@ func TestAssociationsThatAreNotToldAreNotNone(t *testing.T) {
 }
 
 func TestAnObservedStateThatIsNotUnderstoodIsRefusedWithItsPlace(t *testing.T) {
-	entry := func(old, new string) string { return strings.Replace(offlineRaw, old, new, 1) }
+	entry := func(from, to string) string { return strings.Replace(offlineRaw, from, to, 1) }
 	for name, c := range map[string]struct{ text, want string }{
 		"nothing":                       {"", "line 1, column 1: it is no JSON"},
 		"no JSON":                       {"{\n  acls: []}", "line 2, column 3: invalid character 'a'"},
@@ -110,7 +110,7 @@ func TestAnObservedStateThatIsNotUnderstoodIsRefusedWithItsPlace(t *testing.T) {
 		"a range too high":              {entry(`"Egress"`, `"PortRange":{"From":0,"To":65536},"Egress"`), "a whole number from 0 to 65535"},
 		"a host that is no list":        {`{"host":{}}`, `"host" must be a list, and is an object`},
 		"a host entry without a prefix": {`{"host":[{"until":null}]}`, `a host entry lacks "prefix"`},
-		"a host entry mistyped":         {`{"host":[{"prefix":"192.0.2.1","untill":null}]}`, `unknown key "untill" in a host entry; did you mean "until"?`},
+		"a host entry mistyped":         {`{"host":[{"prefix":"192.0.2.1","untl":null}]}`, `unknown key "untl" in a host entry; did you mean "until"?`},
 		"a host entry that is a string": {`{"host":["192.0.2.1"]}`, "a host entry must be an object, and is a string"},
 		"a host entry with no address":  {`{"host":[{"prefix":"x"}]}`, `host entry "x"`},
 		"a host entry with no time":     {`{"host":[{"prefix":"192.0.2.1","until":"soon"}]}`, `the end "soon" is no time`},

@@ -92,7 +92,7 @@ func errorOf(message []byte) error {
 	if len(message) < 4 {
 		return unix.EBADMSG
 	}
-	return unix.Errno(-int32(binary.NativeEndian.Uint32(message))) //nolint:gosec // the kernel writes a negative errno
+	return unix.Errno(-int32(binary.NativeEndian.Uint32(message))) // the kernel writes a negative errno
 }
 
 // routeHops gives the next hops of an RTM_NEWROUTE: struct rtmsg, attributes.

@@ -18,7 +18,7 @@ import (
 func routed(t *testing.T, routes ...string) {
 	t.Helper()
 	ip := func(args string) {
-		if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil { //nolint:gosec,noctx // the test's own words, and it ends by itself
+		if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil { //nolint:noctx // it ends by itself
 			t.Fatalf("ip %s: %v: %s", args, err, out)
 		}
 	}

@@ -82,8 +82,10 @@ func TestADropBeforeTheAcceptLeavesItLess(t *testing.T) {
 
 func TestTheWholeWayToAHookIsJudged(t *testing.T) {
 	docker := []string{":INPUT ACCEPT [0:0]", ":FORWARD DROP [0:0]", ":DOCKER - [0:0]", ":DOCKER-USER - [0:0]", ":ours - [0:0]"}
-	rest := []string{"-A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", "-A FORWARD -o docker0 -j DOCKER",
-		"-A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j ACCEPT", "-A DOCKER-USER -j ours"}
+	rest := []string{
+		"-A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", "-A FORWARD -o docker0 -j DOCKER",
+		"-A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j ACCEPT", "-A DOCKER-USER -j ours",
+	}
 	cases := []struct {
 		name  string
 		rules []string
