@@ -133,6 +133,7 @@ func startCompactor(t *testing.T, p *proxy, state string) *host {
 				return
 			case <-time.After(50 * time.Millisecond):
 				h.must(overBans(100)...)
+				h.must("ban", "--bantime", "0", "--", "192.0.2.1") // time goes on in this host's own object too
 			}
 		}
 	})
