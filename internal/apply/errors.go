@@ -25,6 +25,8 @@ var (
 	ErrMalformed = errors.New("AWS rejects the entry; the host alone enforces the ban")
 	// ErrDoubtful: no answer; the change may have had its effect, or have it later.
 	ErrDoubtful = errors.New("no clear answer from AWS; the same is tried again")
+	// ErrTooOld: too much time has passed since the look that the change rests on.
+	ErrTooOld = errors.New("not tried: the look that it rests on is too old; the ACL is read again")
 	// ErrNotTried: an earlier failure in the batch made this one pointless.
 	ErrNotTried = errors.New("not tried after an earlier failure")
 )
@@ -69,6 +71,12 @@ func Code(err error) string {
 		return "Timeout"
 	}
 	return ""
+}
+
+// Unpermitted says that a policy lacks the action, while others may be allowed.
+func Unpermitted(err error) bool {
+	code := Code(err)
+	return errors.Is(err, ErrDenied) && (code == "UnauthorizedOperation" || code == "AccessDenied")
 }
 
 // Unsettled says that a write may have had its effect although it failed. A

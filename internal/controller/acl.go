@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -33,6 +34,8 @@ type aclActor struct {
 	known    *aclMemory
 	withheld withheld
 	quotas   quotas
+	due      time.Duration  // how old the picture may grow
+	random   func() float64 // from 0 up to 1
 }
 
 // cycle makes the ACL equal to the order, in as many passes as it takes. Only
@@ -42,9 +45,9 @@ func (a *aclActor) cycle(ctx context.Context, o order) report {
 	r := report{target: a.id, number: o.number}
 	var unsaved error
 	for range maxPasses {
-		if a.mustRead() {
+		if a.mustRead(o) {
 			before := a.picture
-			if r.err = a.look(ctx); r.err != nil {
+			if r.err = a.look(ctx, o.limits); r.err != nil {
 				break
 			}
 			unsaved = a.notice(o, before)
@@ -56,13 +59,17 @@ func (a *aclActor) cycle(ctx context.Context, o order) report {
 			return plan.ForACL(o.want, *a.picture, a.board.state().Host, limits, now)
 		})
 		if len(changes) == 0 {
-			break
+			if !overflows(o.limits) || !a.known.unread() {
+				break
+			}
+			a.stale = true // the host waits for a read that shows what was written
+			continue
 		}
 		if !r.read && slices.ContainsFunc(changes, func(c plan.Change) bool { return c.Action != plan.Create }) {
 			a.stale = true
 			continue
 		}
-		if r.err = a.apply(ctx, changes, limits, &r); r.err != nil {
+		if r.err = a.apply(ctx, changes, limits, &r); r.err != nil || r.again {
 			break
 		}
 	}
@@ -70,11 +77,15 @@ func (a *aclActor) cycle(ctx context.Context, o order) report {
 	return a.finish(o, r)
 }
 
+// overflows says that the host lets go of what the ACLs have.
+func overflows(l plan.Limits) bool { return l.HostMode == plan.HostOverflow && !l.NoHost }
+
 func (a *aclActor) finish(o order, r report) report {
 	if a.picture != nil {
 		annotated := a.known.annotate(*a.picture)
 		a.picture = &annotated
 		a.publishPicture()
+		r.rest, r.warnings = a.rest(o), a.warnings(o)
 	}
 	a.board.done(r, a.confirmed(o, r.err))
 	return r
@@ -91,8 +102,15 @@ func (a *aclActor) publishPicture() {
 	a.board.setACL(a.id, a.picture)
 }
 
-func (a *aclActor) mustRead() bool {
-	return a.picture == nil || a.stale || len(a.known.doubts) > 0 || a.now().Sub(a.picture.ReadAt) >= a.resync
+// warnings says what an operator should know about this ACL.
+func (a *aclActor) warnings(o order) (words []string) {
+	if plan.Contested(o.want, *a.picture, a.limits(o), a.now()) {
+		words = append(words, plan.Contest(a.id, o.limits))
+	}
+	for _, action := range slices.Sorted(maps.Keys(a.picture.Denied)) {
+		words = append(words, a.picture.Denied[action])
+	}
+	return words
 }
 
 // notice writes down that somebody else writes into our window.
@@ -103,14 +121,42 @@ func (a *aclActor) notice(o order, before *observed.ACL) error {
 	return a.memory.RecordShared(a.id, a.now())
 }
 
+func (a *aclActor) mustRead(o order) bool {
+	if a.picture == nil || a.stale || len(a.known.doubts) > 0 {
+		return true
+	}
+	age := a.now().Sub(a.picture.ReadAt)
+	return age < 0 || age >= a.due || overflows(o.limits) && !a.known.unshown().IsZero() && a.now().Sub(a.known.unshown()) >= settleTime
+}
+
+// rest gives how long the ACL may be left alone: until its picture is too old, or
+// the host can be told that an entry is there to stay.
+func (a *aclActor) rest(o order) time.Duration {
+	rest := a.due - a.now().Sub(a.picture.ReadAt)
+	if first := a.known.unshown(); overflows(o.limits) && !first.IsZero() {
+		rest = min(rest, settleTime-a.now().Sub(first))
+	}
+	return max(rest, leastWait)
+}
+
+// resyncSpread is how much of its period a resync may come early, so that hosts
+// which started together do not go on together.
+const resyncSpread = 0.2
+
 // look describes the ACL and makes the picture of it.
-func (a *aclActor) look(ctx context.Context) error {
+func (a *aclActor) look(ctx context.Context, limits plan.Limits) error {
 	now := a.now()
 	read, err := a.read(ctx, a.id, now)
 	if err != nil {
 		return apply.Explain(err, "ec2:DescribeNetworkAcls")
 	}
+	last := a.picture
 	a.adoptPicture(read, now)
+	if last != nil {
+		a.known.watch(limits.Current(), *last, *a.picture, now)
+		annotated := a.known.annotate(*a.picture)
+		a.picture = &annotated
+	}
 	a.learn()
 	return nil
 }
@@ -119,6 +165,7 @@ func (a *aclActor) look(ctx context.Context) error {
 func (a *aclActor) adoptPicture(read observed.ACL, now time.Time) {
 	merged := a.known.merge(read, a.picture, now)
 	a.picture, a.stale = &merged, false
+	a.due = time.Duration(float64(a.resync) * (1 - resyncSpread*a.random()))
 }
 
 // apply records the window and shape, makes the calls and draws the
@@ -130,11 +177,20 @@ func (a *aclActor) apply(ctx context.Context, changes []plan.Change, limits plan
 		}
 	}
 	done, err := a.backend.Apply(ctx, changes)
+	progress := false
 	for _, d := range done {
+		if errors.Is(d.Err, apply.ErrTooOld) {
+			a.stale, r.again = true, true
+			continue
+		}
+		progress = progress || d.Err == nil
 		r.results = append(r.results, result{change: d.Change, err: d.Err})
 		if e := a.absorb(d); e != nil && err == nil {
 			err = e
 		}
+	}
+	if r.again && !progress && err == nil {
+		return fmt.Errorf("changing network ACL %s: %w", a.id, apply.ErrTooOld) // with a pause: no hot loop
 	}
 	return err
 }
@@ -161,12 +217,24 @@ func (a *aclActor) absorb(d apply.Result) error {
 	case errors.Is(d.Err, apply.ErrConflict):
 		a.stale = true
 		return nil
+	case c.Action == plan.Replace && apply.Unpermitted(d.Err):
+		a.known.denied[string(c.Action)] = denial{now, "slots are emptied first and filled by a second call: " + a.missing(c.Action)}
+		annotated := a.known.annotate(*a.picture)
+		a.picture = &annotated
+		return nil
+	case apply.Unpermitted(d.Err):
+		a.known.denied[string(c.Action)] = denial{now, a.missing(c.Action)}
 	case apply.Unsettled(d.Err):
 		_, again := a.known.doubts[c.Rule]
 		a.known.doubts[c.Rule] = observed.Doubt{Action: string(c.Action), Prefix: c.Prefix, Since: now, Repeated: again}
 	}
 	a.stale = true
 	return d.Err
+}
+
+// missing names the permission that an action lacks.
+func (a *aclActor) missing(action plan.Action) string {
+	return fmt.Sprintf("AWS denies %s on %s; grant it to this instance's role", apply.Permission(action), a.id)
 }
 
 // confirm takes a confirmed write into the picture. An earlier write to the
@@ -182,6 +250,7 @@ func (a *aclActor) confirm(c plan.Change, now time.Time) {
 	}
 	before, there := a.picture.At(c.Rule)
 	a.known.wrote(c.Rule, w, before, there)
+	delete(a.known.denied, string(c.Action))
 	after := a.known.annotate(plan.ACLAfter(*a.picture, []plan.Change{c}))
 	a.picture = &after
 }

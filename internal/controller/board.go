@@ -29,7 +29,9 @@ type report struct {
 	warnings []string
 	err      error // the cycle failed as a whole or in part; it is tried again
 	took     time.Duration
-	read     bool // the target itself was looked at, not a picture of it
+	read     bool          // the target itself was looked at, not a picture of it
+	again    bool          // the look grew too old for what is left: the next cycle goes on at once
+	rest     time.Duration // how long the target may be left alone; 0: its period
 }
 
 // result is one change that was tried.

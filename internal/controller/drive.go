@@ -70,7 +70,7 @@ func (d *driver) run(ctx context.Context, reports chan<- report) {
 			timer.Reset(pause.NextBackOff())
 		} else {
 			pause.Reset()
-			timer.Reset(d.untilLook(looked))
+			timer.Reset(d.wait(r, looked))
 		}
 		select {
 		case reports <- r:
@@ -82,6 +82,17 @@ func (d *driver) run(ctx context.Context, reports chan<- report) {
 
 // leastWait keeps a cycle that is due and finds no reason to look from turning hot.
 const leastWait = 100 * time.Millisecond
+
+// wait gives the time until the next cycle that nobody asks for.
+func (d *driver) wait(r report, looked time.Time) time.Duration {
+	switch {
+	case r.again:
+		return min(leastWait, d.period)
+	case r.rest > 0:
+		return r.rest
+	}
+	return d.untilLook(looked)
+}
 
 // untilLook gives the wait for the next look at the target. Cycles that trust a
 // picture must not put it off: what others break would stay broken for longer.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -18,9 +19,9 @@ func (l *Loop) hostActor() *hostActor {
 
 func (l *Loop) aclActor(id string) *aclActor {
 	a := &aclActor{
-		id: id, read: l.found.reader(), backend: apply.NACL{API: l.found.EC2, ID: id},
+		id: id, read: l.found.reader(), backend: apply.NACL{API: l.found.EC2, ID: id, Now: l.Now},
 		board: l.board, memory: l.Store, now: l.Now, resync: l.Config.Resync,
-		known: newACLMemory(), quotas: newQuotas(),
+		known: newACLMemory(), quotas: newQuotas(), random: l.random(),
 	}
 	for _, picture := range l.found.Pictures {
 		if picture.ID == id {
@@ -28,6 +29,14 @@ func (l *Loop) aclActor(id string) *aclActor {
 		}
 	}
 	return a
+}
+
+// random gives what resyncs are spread by.
+func (l *Loop) random() func() float64 {
+	if l.Random == nil {
+		return rand.Float64
+	}
+	return l.Random
 }
 
 // astray says that the ACLs kept are not those of this host's subnets any more:
@@ -83,7 +92,7 @@ func (l *Loop) retireOld() (ids []string) {
 func (l *Loop) inOrder() bool {
 	done := map[string]bool{}
 	for _, r := range l.board.latest() {
-		done[r.target] = r.err == nil && r.number > 0
+		done[r.target] = r.err == nil && !r.again && r.number > 0
 	}
 	return !slices.ContainsFunc(l.limits.ACLs, func(id string) bool { return !done[id] })
 }

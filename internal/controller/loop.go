@@ -55,6 +55,8 @@ type Loop struct {
 	Retired apply.Backend     // of a chain that is to go once this one is in place; may be nil
 	// Observer is told what happens, for metrics; may be nil.
 	Observer Observer
+	// Random gives numbers from 0 up to 1, to spread resyncs by; nil: math/rand.
+	Random func() float64
 
 	board *board
 	tell  *teller

@@ -66,7 +66,7 @@ func (l *Loop) showCycle(r report) {
 	for _, res := range r.results {
 		c.Outcomes = append(c.Outcomes, plan.Outcome{Change: res.change, Done: true, Err: res.err})
 	}
-	if r.err == nil {
+	if r.err == nil && !r.again {
 		c.Waits = l.arrivals.settle(r.target, r.number, now)
 	}
 	l.Observer.Cycle(c)

@@ -191,9 +191,21 @@ func (o *once) cycleHost(ctx context.Context) {
 func (o *once) cycleACLs(ctx context.Context, ids []string) {
 	o.publish()
 	for _, id := range ids {
-		o.took(o.loop.aclActor(id).cycle(ctx, o.order))
+		actor := o.loop.aclActor(id)
+		actor.known.hasty = true
+		r := actor.cycle(ctx, o.order)
+		for i := 1; r.again && (r.err == nil || errors.Is(r.err, apply.ErrTooOld)) && i < mostAgain; i++ {
+			r.err = nil
+			o.took(r)
+			r = actor.cycle(ctx, o.order)
+		}
+		o.took(r)
 	}
 }
+
+// mostAgain bounds the looks of one reconcile at one ACL: each is good for a call
+// at least, and an ACL has no more slots.
+const mostAgain = 64
 
 // reportOf puts the cycles of one reconcile together.
 func (l *Loop) reportOf(order order, reports []report) plan.Report {

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -22,7 +23,15 @@ type write struct {
 	// earlier are the entries of ours that a stale read may still show here.
 	// Anything else at this number is newer than the write and somebody else's.
 	earlier []observed.Entry
+	read    bool // the ACL was read since
+	shown   bool // and the read has shown the entry, for sure
 }
+
+// certain says that a read which shows the entry is the last word on it. Replace
+// and delete are blind: where there was an entry before, another host that saw it
+// then may still write over ours. It does so within settleTime, for a look may not
+// be older than that.
+func (w write) certain(hasty bool) bool { return len(w.earlier) == 0 || hasty }
 
 // mayPrecede says that what was read at the write's number may be older than it.
 func (w write) mayPrecede(read observed.Entry, there bool) bool {
@@ -34,10 +43,29 @@ type aclMemory struct {
 	recent  map[int]write // confirmed writes, by rule number
 	doubts  map[int]observed.Doubt
 	refused map[netip.Prefix]string // bans that the API calls malformed
+	denied  map[string]denial       // actions that a policy does not allow
+	// contested is when others last changed what is in our window.
+	contested time.Time
+	hasty     bool // there is no time to wait: a read is believed at once
 }
 
+// denial is when AWS denied us an action, and what to say of it.
+type denial struct {
+	at    time.Time
+	words string
+}
+
+const (
+	// deniedFor is how long an action that was denied is done without.
+	deniedFor = 15 * time.Minute
+	// contestedFor is how long others count as writing where we do.
+	contestedFor = 15 * time.Minute
+)
+
 func newACLMemory() *aclMemory {
-	return &aclMemory{recent: map[int]write{}, doubts: map[int]observed.Doubt{}, refused: map[netip.Prefix]string{}}
+	return &aclMemory{
+		recent: map[int]write{}, doubts: map[int]observed.Doubt{}, refused: map[netip.Prefix]string{}, denied: map[string]denial{},
+	}
 }
 
 // wrote takes a confirmed write, with the entry that its number had before.
@@ -62,10 +90,13 @@ func (m *aclMemory) merge(read observed.ACL, last *observed.ACL, now time.Time) 
 			delete(m.recent, n)
 			continue
 		}
-		if e, there := read.At(n); !w.mayPrecede(e, there) {
+		e, there := read.At(n)
+		if !w.mayPrecede(e, there) {
 			delete(m.recent, n) // a hand edit; it must be seen at once
 			continue
 		}
+		w.read, w.shown = true, there && e == w.entry && w.certain(m.hasty)
+		m.recent[n] = w
 		read.Entries = overlay(read.Entries, n, w)
 	}
 	for n, d := range m.doubts {
@@ -74,10 +105,49 @@ func (m *aclMemory) merge(read observed.ACL, last *observed.ACL, now time.Time) 
 		}
 	}
 	read.Lost = lost(last, read)
+	maps.DeleteFunc(m.denied, func(_ string, d denial) bool { return now.Sub(d.at) >= deniedFor })
+	if now.Sub(m.contested) >= contestedFor {
+		m.contested = time.Time{}
+	}
 	return m.annotate(read)
 }
 
-// annotate puts doubts and refusals of this moment on a picture.
+// watch notes what others have done to the entries of a usage between two
+// pictures. Writes of ours that got no answer are not theirs.
+func (m *aclMemory) watch(u observed.Usage, last, next observed.ACL, now time.Time) {
+	for n := u.Window.First; n <= u.Window.Last; n++ {
+		was, before := last.At(n)
+		is, there := next.At(n)
+		_, doubt := last.Doubts[n]
+		like := before && !was.Allow && was.Shape == u.Shape || there && !is.Allow && is.Shape == u.Shape
+		if like && !doubt && (before != there || was != is) {
+			m.contested = now
+		}
+	}
+}
+
+// unread says that nothing was read since the last of our writes.
+func (m *aclMemory) unread() bool {
+	for _, w := range m.recent {
+		if !w.read && !w.gone {
+			return true
+		}
+	}
+	return false
+}
+
+// unshown gives when the first of the entries that no read has shown for sure was
+// written; zero: there is none.
+func (m *aclMemory) unshown() (first time.Time) {
+	for _, w := range m.recent {
+		if !w.shown && !w.gone && (first.IsZero() || w.at.Before(first)) {
+			first = w.at
+		}
+	}
+	return first
+}
+
+// annotate puts on a picture what is known of this moment besides its entries.
 func (m *aclMemory) annotate(acl observed.ACL) observed.ACL {
 	acl.Doubts = make(map[int]observed.Doubt, len(m.doubts))
 	for n, d := range m.doubts {
@@ -87,6 +157,15 @@ func (m *aclMemory) annotate(acl observed.ACL) observed.ACL {
 	for p, why := range m.refused {
 		acl.Refused[p] = why
 	}
+	acl.Denied = make(map[string]string, len(m.denied))
+	for action, d := range m.denied {
+		acl.Denied[action] = d.words
+	}
+	acl.Unshown = make(map[int]bool, len(m.recent))
+	for n, w := range m.recent {
+		acl.Unshown[n] = !w.shown && !w.gone
+	}
+	acl.Contested = !m.contested.IsZero()
 	return acl
 }
 

@@ -95,8 +95,9 @@ func (w *world) loop(writing bool) *Loop {
 	transport := &http.Client{Transport: w.sim.Transport()}
 	l := &Loop{
 		Config: w.config, Store: store, Now: time.Now, Notify: func(string) {},
-		Here: func() ([]observed.Protected, error) { return nil, nil },
-		Host: observed.HostReader{Run: w.fw, Spec: spec}, Backend: apply.NewHost(w.fw, spec),
+		Random: func() float64 { return 0 },
+		Here:   func() ([]observed.Protected, error) { return nil, nil },
+		Host:   observed.HostReader{Run: w.fw, Spec: spec}, Backend: apply.NewHost(w.fw, spec),
 		Log: hclog.New(&hclog.LoggerOptions{Output: w.said, Level: hclog.Debug}),
 		Cloud: Cloud{
 			Connect:  func(context.Context) (EC2, error) { return w.sim.LocalClient(), nil },

@@ -127,8 +127,10 @@ type ACL struct {
 	Doubts  map[int]Doubt // by rule number
 	// Refused are bans that the API rejects as malformed; no slot is tried for them.
 	Refused map[netip.Prefix]string
-	Managed bool                  // AWS Firewall Manager keeps it
-	Lost    map[netip.Prefix]bool // were there at the last look and are gone without our doing
+	Managed bool // AWS Firewall Manager keeps it
+	// Denied are the actions that AWS denies us here, with what to say of it.
+	Denied map[string]string
+	Lost   map[netip.Prefix]bool // were there at the last look and are gone without our doing
 	// Unshown are numbers that we have written and at which no later read has
 	// shown our entry for sure.
 	Unshown   map[int]bool

@@ -197,8 +197,12 @@ func (p *aclPlanner) refused(prefix netip.Prefix) bool {
 	return refused
 }
 
+// denied says that AWS denies us the action. Without replace a slot is emptied by
+// one plan and filled by the next.
+func (p *aclPlanner) denied(action Action) bool { return p.acl.Denied[string(action)] != "" }
+
 func (p *aclPlanner) emit(c Change) {
-	c.Target = p.acl.ID
+	c.Target, c.Looked = p.acl.ID, p.acl.ReadAt
 	p.changes[c.Action] = append(p.changes[c.Action], c)
 }
 

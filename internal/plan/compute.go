@@ -114,11 +114,29 @@ func warnings(w *Want, have observed.State, sum Summary, limits Limits, now time
 			out = append(out, acl.ID+" is "+ManagedText(limits.Window))
 		}
 		out = append(out, aclWarnings(acl.ID, sum.NACL[acl.ID], limits)...)
+		if Contested(w, acl, limits, now) {
+			out = append(out, Contest(acl.ID, limits))
+		}
+		for _, action := range slices.Sorted(maps.Keys(acl.Denied)) {
+			out = append(out, acl.ID+": "+acl.Denied[action])
+		}
 		for _, prefix := range slices.SortedFunc(maps.Keys(acl.Refused), observed.Compare) {
 			out = append(out, fmt.Sprintf("%s refuses %s: %s; the host alone enforces it", acl.ID, prefix, acl.Refused[prefix]))
 		}
 	}
 	return out
+}
+
+// Contested says that others write where our entries are in this ACL, so that in
+// overflow mode the host keeps every ban.
+func Contested(w *Want, acl observed.ACL, limits Limits, now time.Time) bool {
+	return limits.HostMode == HostOverflow && !limits.NoHost && !limits.Retired[acl.ID] && judged(w, acl, limits, now).contested()
+}
+
+// Contest says in words what follows from that.
+func Contest(id string, limits Limits) string {
+	return fmt.Sprintf("%s: others write into the rules %d-%d, so the host keeps every ban; give each host rules of its own (--rules)",
+		id, limits.Window.First, limits.Window.Last)
 }
 
 // openingWarnings tells of each way past our rule that is for everybody or for

@@ -50,7 +50,7 @@ func (s *placer) retry(n int, ban desired.Ban) bool {
 	}
 	for i := range s.ours {
 		h := &s.ours[i]
-		if h.Number == n && h.stale && observed.FamilyOf(h.Prefix) == s.family && !s.opensGap(*h, ban.Prefix) {
+		if h.Number == n && h.stale && !s.denied(Replace) && observed.FamilyOf(h.Prefix) == s.family && !s.opensGap(*h, ban.Prefix) {
 			s.replace(h, ban, why)
 			return true
 		}

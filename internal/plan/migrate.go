@@ -23,7 +23,7 @@ func (s *placer) reshapes(h *held) bool {
 // makeWay deletes entries that are to move to a new window when the quota has
 // no room for a second entry of the same ban. The host enforces it meanwhile.
 func (s *placer) makeWay() {
-	if s.room > 0 || s.count > s.quota || len(s.slots) > 0 {
+	if s.denied(Create) || s.room > 0 || s.count > s.quota || len(s.slots) > 0 {
 		return
 	}
 	for i := range s.ours {

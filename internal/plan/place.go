@@ -57,7 +57,11 @@ func (s *placer) collect() {
 		}
 	}
 	s.slots = append(s.slots, unusable...)
-	kept := max(0, len(s.slots)-max(0, s.count-s.quota))
+	over := max(0, s.count-s.quota)
+	if s.denied(Delete) {
+		over = 0 // what cannot be deleted can still be of use
+	}
+	kept := max(0, len(s.slots)-over)
 	s.slots, s.doomed = s.slots[:kept:kept], s.slots[kept:]
 }
 
@@ -201,7 +205,7 @@ func (s *placer) fits(h *held, b desired.Ban) bool {
 // window, the ban would work there, and nothing else is planned for it or in
 // doubt about it.
 func (s *placer) usable(h *held, b desired.Ban) bool {
-	return s.limits.Window.Contains(h.Number) && s.works(h.Number, b.Prefix) && !s.doubtful(h.Number) && !s.rewritten(h.Number)
+	return !s.denied(Replace) && s.limits.Window.Contains(h.Number) && s.works(h.Number, b.Prefix) && !s.doubtful(h.Number) && !s.rewritten(h.Number)
 }
 
 // absorbable finds an entry that stays, that the wider ban covers and outlives,

@@ -41,10 +41,13 @@ type Change struct {
 	Shape  observed.Shape // of the entry that is written (ACL)
 	// OldShape is the shape of the entry that a Replace or Delete expects.
 	OldShape observed.Shape
-	Until    time.Time // zero: permanent
-	Jails    []string
-	Reason   desired.Reason // why Old (or a host's Prefix) goes; empty for additions
-	Why      string         // in words
+	// Looked is when the ACL was read as the plan knows it. A Replace or Delete
+	// has no condition, so it must not rest on an old look.
+	Looked time.Time
+	Until  time.Time // zero: permanent
+	Jails  []string
+	Reason desired.Reason // why Old (or a host's Prefix) goes; empty for additions
+	Why    string         // in words
 }
 
 // Key tells one change of a target from another.
