@@ -21,12 +21,11 @@ func (w *world) beside(rules observed.Window) *world {
 	o.config.State = []string{filepath.Join(o.dir, "bans.jsonl")}
 	o.config.RunDir = filepath.Join(o.dir, "run")
 	o.config.Rules = rules
-	w.t.Cleanup(o.close)
 	return o
 }
 
-// blockedFor counts, at every write of anybody, the bastions that a ban is gone
-// from once each of them had it.
+// neverFree checks, after every write of anybody, that no bastion is without a ban
+// that it had.
 func neverFree(t *testing.T, addrs []string, all ...*world) {
 	t.Helper()
 	var mu sync.Mutex
