@@ -64,6 +64,9 @@ func (a *appender) banRecord(at, bantime, reason, restored string) (desired.Reco
 		bantimeErr = fmt.Errorf("--bantime: %w", bantimeErr)
 	}
 	r.Time, timeErr = a.timeOf(at)
+	if r.Restored && a.cmd.Flags().Changed("state") { // as fail2ban's action does
+		r.Written = time.Now()
+	}
 	if restored != "0" && restored != "1" {
 		restoredErr = fmt.Errorf("--restored is %q; it takes 0 or 1", restored)
 	}

@@ -34,8 +34,8 @@ type Ban struct {
 	Prefix netip.Prefix // canonical: masked, never IPv4-mapped
 	Until  time.Time    // the latest end of its claims; zero is permanent
 	Jails  []string     // who wants it, sorted, without repeats
-	// Leaving says that a deferred flush is about to lift it, unless a stop or
-	// start of its jails calls that off in time.
+	// Leaving says that a flush is about to lift it, unless a stop or start of its
+	// jails calls that off in time, or a start has and fail2ban announces it again.
 	Leaving bool
 }
 
@@ -48,6 +48,26 @@ func EndsBefore(a, b time.Time) bool {
 		return false
 	}
 	return b.IsZero() || a.Before(b)
+}
+
+// StoppedJail is a jail of fail2ban that has stopped, not started since, and left
+// bans in force.
+type StoppedJail struct {
+	Host, Jail string // no host: this one, or not known
+	At         time.Time
+	Bans       int
+}
+
+// Lift gives the command that lifts the bans of the jail, on its host.
+func (j StoppedJail) Lift() string { return "reconciler flush --jail " + j.Jail }
+
+func (j StoppedJail) String() string {
+	where := ""
+	if j.Host != "" {
+		where = " on " + j.Host
+	}
+	return fmt.Sprintf("fail2ban's jail %s%s has stopped at %s and not started since; bans of it that are still in force: %d; they stay until they end, and to lift them: %s",
+		j.Jail, where, j.At.UTC().Format(time.RFC3339), j.Bans, j.Lift())
 }
 
 // LineError is one line of a source that could not be used.
@@ -71,9 +91,10 @@ type Set struct {
 	Unknown []string
 	// Everywhere are the lifted prefixes that an unban for all sources has lifted.
 	Everywhere map[netip.Prefix]bool
-	Bad        []LineError // lines that were skipped
-	Warnings   []string    // what an operator should know: a log that was replaced, an unban under a wider ban
-	Paused     bool        // nothing is to be enforced
-	Confirmed  time.Time   // of the last confirm that came while its log was followed; zero: none
-	Next       time.Time   // when this Set next changes by itself (an expiry, a deferred flush); zero: never
+	Stopped    []StoppedJail // sorted; their bans stay, and no jail lifts them any more
+	Bad        []LineError   // lines that were skipped
+	Warnings   []string      // what an operator should know: a log that was replaced, an unban under a wider ban
+	Paused     bool          // nothing is to be enforced
+	Confirmed  time.Time     // of the last confirm that came while its log was followed; zero: none
+	Next       time.Time     // when this Set next changes by itself (an expiry, a deferred flush); zero: never
 }

@@ -81,7 +81,7 @@ type tornLine struct {
 
 // NewFile gives the Source of the log at path. Nothing is opened yet.
 func NewFile(path string) *File {
-	return &File{Path: path, RunDir: DefaultRunDir, Now: time.Now, fold: NewFold()}
+	return &File{Path: path, RunDir: DefaultRunDir, Now: time.Now, fold: NewLocalFold()}
 }
 
 // Fold gives the state. Load makes a new one.
@@ -142,7 +142,7 @@ func (f *File) load(now time.Time, create bool) error {
 		return fmt.Errorf("closing %s: %w", f.Path, err)
 	}
 	f.forget()
-	known, err := f.loadSnapshot()
+	known, err := f.loadSnapshot(now)
 	if f.unknown = err; err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func (f *File) load(now time.Time, create bool) error {
 
 // forget begins anew.
 func (f *File) forget() {
-	f.fold, f.memory = NewFold(), Memory{}
+	f.fold, f.memory = NewLocalFold(), Memory{}
 	f.inode, f.seen, f.tail, f.hash, f.recoverUntil, f.intent = 0, stamp{}, tail{}, "", 0, nil
 	f.start, f.spool, f.spoolFound, f.saved = cursor{}, spool{}, time.Time{}, false
 	f.bad, f.badTotal, f.remark, f.torn = nil, 0, "", tornLine{}

@@ -23,6 +23,8 @@ type Fold struct {
 	known    map[imprint]time.Time // the fresh records that have an id, and their times
 	knownDue int                   // how many of them there are when they are pruned
 	forgot   time.Time             // before it none is known, however fresh
+	servers  map[string]*server    // by host
+	local    bool                  // all records are this host's, whatever name they give
 
 	paused    bool
 	pausedAt  time.Time // of the last pause or resume
@@ -43,6 +45,8 @@ type Fold struct {
 	since time.Time // since when it has gone on in small steps
 
 	jumped bool // before since; a fold that is new cannot know
+
+	ahead time.Time // the latest time that was too far ahead of its reading to be believed
 }
 
 // pairKey names the claims that one jail on one host makes.
@@ -59,6 +63,10 @@ type pair struct {
 	last    time.Time // of the latest flush, stop or start; lastOf has those for all pairs too
 	made    time.Time // of the newest record when it was first heard of
 	pending pending
+	trial   pending   // the flush that was called off last, until what it marked is judged
+	server  *server   // nil of a pattern
+	running bool      // its last stop or start was a start
+	turned  time.Time // of that; zero: none is known
 }
 
 // claim is the wish of one jail on one host to block one prefix.
@@ -70,6 +78,7 @@ type claim struct {
 	keep     time.Time // the latest end it ever had: until then it is remembered
 	known    time.Time // the latest time of any record that this claim has met
 	born     uint64    // which record made it
+	said     uint64    // which record said last that fail2ban holds it
 	noted    time.Time // the end of it that is written in lifted; zero: none
 	reason   string
 	banCount int
@@ -102,15 +111,37 @@ type lifting struct {
 	generation uint64
 }
 
-// NewFold gives a Fold of no records.
+// thisHost is the host of every record of a log on this machine. Hosts are
+// renamed, and lines are written by hand without a host: the machine is one.
+const thisHost = "."
+
+// NewFold gives a Fold of no records, which may be of several hosts.
 func NewFold() *Fold {
 	return &Fold{
 		pairs:    make(map[pairKey]*pair),
 		patterns: make(map[pairKey]*pair),
 		lifted:   make(map[netip.Prefix]lifting),
 		known:    make(map[imprint]time.Time),
+		servers:  make(map[string]*server),
 		index:    newIndex(),
 	}
+}
+
+// NewLocalFold gives a Fold of no records, for a log on this machine.
+func NewLocalFold() *Fold {
+	f := NewFold()
+	f.local = true
+	return f
+}
+
+// hostOf gives the host that a record speaks for. An unban that names neither
+// host nor jail is an operator's, and for all hosts.
+func (f *Fold) hostOf(rec Record) string {
+	everywhere := rec.Op == OpUnban && rec.Host == "" && rec.Jail == ""
+	if f.local && !everywhere {
+		return thisHost
+	}
+	return rec.Host
 }
 
 // Generation changes with every change of the fold. As long as it stays, and
@@ -135,7 +166,7 @@ func (f *Fold) apply(rec Record, readAt time.Time, recovered bool) error {
 	if rec.Op == OpSeen {
 		return nil
 	}
-	t := rec.Time
+	t := f.admit(rec.Time, readAt)
 	if t.IsZero() {
 		if recovered && rec.Op != OpBan {
 			return fmt.Errorf("%s: %w", rec.Op, ErrNoTime)
@@ -146,7 +177,9 @@ func (f *Fold) apply(rec Record, readAt time.Time, recovered bool) error {
 		f.repeats++
 		return nil
 	}
-	if err := f.dispatch(rec, t, recovered || f.late(rec, t)); err != nil {
+	meant := rec
+	meant.Host, meant.Written = f.hostOf(rec), f.admit(rec.Written, readAt)
+	if err := f.dispatch(meant, t, recovered || f.late(rec, t)); err != nil {
 		return err
 	}
 	f.newest = later(f.newest, t)
@@ -191,6 +224,9 @@ func (f *Fold) ban(rec Record, t time.Time, recovered bool) {
 		jail = ManualJail
 	}
 	p := f.pair(rec.Host, jail, t)
+	if rec.Restored {
+		f.announce(p, rec, recovered)
+	}
 	block := f.lastLift(p, rec.Prefix)
 	stale := (rec.Restored || recovered) && !t.After(block)
 	if recovered && (stale || !f.supersedes(p.claims[rec.Prefix], t, until)) {
@@ -220,7 +256,7 @@ func (f *Fold) supersedes(c *claim, t, until time.Time) bool {
 }
 
 func (f *Fold) claim(p *pair, rec Record, next claim) {
-	next.pair, next.prefix, next.born = p, rec.Prefix, f.records
+	next.pair, next.prefix, next.born, next.said = p, rec.Prefix, f.records, f.records
 	next.reason, next.banCount = clip(rec.Reason, maxReason), rec.BanCount
 	c := p.claims[rec.Prefix]
 	if c == nil {

@@ -94,7 +94,7 @@ func TestALookUnderAWrongClockChangesNothing(t *testing.T) {
 		}
 		for i, rec := range records {
 			for _, f := range []*Fold{plain, restless} {
-				if err := f.Apply(rec, at(0)); err != nil {
+				if err := f.Apply(rec, rec.Time); err != nil {
 					t.Fatalf("%s: %v", rec.AppendJSON(nil), err)
 				}
 			}

@@ -22,6 +22,7 @@ func (f *Fold) flush(rec Record, t time.Time, recovered bool) {
 
 func (f *Fold) flushPair(p *pair, t time.Time, wait time.Duration, recovered bool) {
 	p.last = later(p.last, t)
+	f.judge(p.server, t)
 	if p.pending.effective(t) {
 		f.settle(p)
 	}
@@ -81,38 +82,56 @@ func (f *Fold) settle(p *pair) {
 }
 
 // stopOrStart ends the wait of a deferred flush: fail2ban flushes before every
-// stop, and a stop is to keep its bans. A stop that comes late revives them,
-// unless a ban in between shows that the flush was meant.
+// stop, and a stop is to keep its bans, those that a start does not announce
+// again excepted (see trialQuiet). A stop that comes late revives them, unless a
+// ban in between shows that the flush was meant.
 func (f *Fold) stopOrStart(rec Record, t time.Time, recovered bool) {
 	if rec.Host != "" && rec.Jail != "" {
 		p := f.pair(rec.Host, rec.Jail, t)
-		f.cancel(p, rec.Op, t, recovered)
+		f.turn(p, rec.Op, t, recovered)
 		p.last = later(p.last, t)
 		return
 	}
+	for p := range f.onTrial(rec.Host, rec.Jail, rec.Op == OpStop) {
+		f.turn(p, rec.Op, t, recovered)
+	}
 	if rec.Op == OpStop || !t.After(f.waiting.latest) {
 		for p := range f.among(f.waiting, rec.Host, rec.Jail) {
-			f.cancel(p, rec.Op, t, recovered)
+			f.turn(p, rec.Op, t, recovered)
 		}
 	}
 	if !t.After(f.banned.latest) {
 		for p := range f.among(f.banned, rec.Host, rec.Jail) {
-			f.cancel(p, rec.Op, t, recovered)
+			f.turn(p, rec.Op, t, recovered)
 		}
 	}
 	p := f.pattern(rec.Host, rec.Jail)
+	f.turn(p, rec.Op, t, recovered)
 	p.last = later(p.last, t)
 }
 
-func (f *Fold) cancel(p *pair, op Op, t time.Time, recovered bool) {
-	if p.pending.at.IsZero() || recovered && t.Before(f.lastOf(p)) {
+// turn takes that a jail has stopped or started: it calls off the flush that is
+// under way, and puts on trial what that has marked.
+func (f *Fold) turn(p *pair, op Op, t time.Time, recovered bool) {
+	if recovered && t.Before(f.lastOf(p)) {
 		return
 	}
-	if t.After(p.pending.deadline) && (op == OpStart || p.pending.banned) {
-		return
+	if p.server != nil {
+		f.judge(p.server, t)
 	}
-	f.await(p, pending{})
-	f.due = time.Unix(0, 0) // the next Advance looks at every claim
+	p.running, p.turned = op == OpStart, t
+	next, late := p.trial, t.After(p.pending.deadline)
+	if !p.pending.at.IsZero() && (!late || op == OpStop && !p.pending.banned) {
+		next = p.pending
+		f.await(p, pending{})
+		f.due = time.Unix(0, 0) // the next Advance looks at every claim
+	}
+	if p.server != nil {
+		f.try(p, next)
+	}
+	if p.server != nil && p.running {
+		f.prolong(p.server, t, p.triable())
+	}
 }
 
 // lastOf gives the time of the latest flush, stop or start of a pair, or of all

@@ -48,6 +48,8 @@ func newIndex() index {
 // enter makes a pair known.
 func (f *Fold) enter(p *pair) {
 	f.pairs[p.pairKey] = p
+	p.server = f.server(p.host)
+	p.server.pairs++
 	enter(f.byHost, p.host, p)
 	enter(f.byJail, p.jail, p)
 }
@@ -67,6 +69,10 @@ func (f *Fold) drop(p *pair) {
 		return
 	}
 	delete(f.pairs, p.pairKey)
+	f.try(p, pending{})
+	if p.server.pairs--; p.server.pairs == 0 {
+		delete(f.servers, p.host)
+	}
 	leave(f.byHost, p.host, p)
 	leave(f.byJail, p.jail, p)
 }

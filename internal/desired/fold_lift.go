@@ -96,16 +96,20 @@ func (f *Fold) end(c *claim, at time.Time, why Reason) time.Time {
 
 // over gives when the claim ends by itself, and why; zero is never.
 func (c *claim) over() (time.Time, Reason) {
-	if p := c.pair.pending; p.marks(c) && EndsBefore(p.deadline, c.until) {
-		return p.deadline, Flushed
+	if end := c.flushAt(); EndsBefore(end, c.until) {
+		return end, Flushed
 	}
 	return c.until, Expired
 }
 
-// flushAt gives when a deferred flush ends the claim; zero: none is under way.
+// flushAt gives when a flush ends the claim: a deferred one, or one that was
+// called off and put it on trial; zero: none is under way.
 func (c *claim) flushAt() time.Time {
-	if c.pair.pending.marks(c) {
-		return c.pair.pending.deadline
+	switch p := c.pair; {
+	case p.pending.marks(c):
+		return p.pending.deadline
+	case p.running && c.onTrial():
+		return p.server.until
 	}
 	return time.Time{}
 }

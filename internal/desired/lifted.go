@@ -9,7 +9,7 @@ import (
 // a prefix: a restored ban of that time or before has no effect. It is zero
 // when none is remembered. It changes nothing.
 func (f *Fold) LastLift(host, jail string, prefix netip.Prefix) time.Time {
-	key := pairKey{host, jail}
+	key := f.keyOf(host, jail)
 	p := f.pairs[key]
 	if p == nil { // what Fold.pair would begin with
 		p = newPair(key, new(int))
@@ -18,4 +18,25 @@ func (f *Fold) LastLift(host, jail string, prefix netip.Prefix) time.Time {
 		}
 	}
 	return f.lastLift(p, prefix)
+}
+
+// End gives when the ban ends that one jail on one host wants for a prefix, and
+// whether it is in force at now. Zero is never.
+func (f *Fold) End(host, jail string, prefix netip.Prefix, now time.Time) (until time.Time, banned bool) {
+	p := f.pairs[f.keyOf(host, jail)]
+	if p == nil {
+		return time.Time{}, false
+	}
+	c := p.claims[prefix]
+	if c == nil || c.overAt(now) {
+		return time.Time{}, false
+	}
+	return c.until, true
+}
+
+func (f *Fold) keyOf(host, jail string) pairKey {
+	if f.local {
+		host = thisHost
+	}
+	return pairKey{host, jail}
 }

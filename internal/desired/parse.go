@@ -29,7 +29,7 @@ type Parser struct {
 
 // fields are the values of one line, by name; nil is missing.
 type fields struct {
-	op, ip, jail, host, time, bantime, deferred, reason, bancount, restored, id *fastjson.Value
+	op, ip, jail, host, time, bantime, deferred, reason, bancount, restored, written, id *fastjson.Value
 }
 
 // errUnknownOp is about a record that a later release may have written.
@@ -120,6 +120,8 @@ func (f *fields) slot(name string) **fastjson.Value {
 		return &f.bancount
 	case "restored":
 		return &f.restored
+	case "written":
+		return &f.written
 	case "id":
 		return &f.id
 	}
@@ -140,7 +142,7 @@ func (p *Parser) record() (Record, error) {
 	if err := p.readNames(&r); err != nil {
 		return Record{}, err
 	}
-	p.readTime(&r)
+	r.Time = p.time("time", p.fields.time)
 	switch r.Op {
 	case OpBan:
 		p.readBan(&r)

@@ -52,24 +52,25 @@ func (p *Parser) name(field string, v *fastjson.Value, canonical func(string) (s
 	return name, nil
 }
 
-// readTime leaves a time that cannot be read zero: then that of reading counts.
-func (p *Parser) readTime(r *Record) {
-	v := p.fields.time
+// time leaves a time that cannot be read zero: then that of reading counts.
+func (p *Parser) time(field string, v *fastjson.Value) (t time.Time) {
 	if v == nil {
-		return
+		return t
 	}
 	var err error
 	switch v.Type() {
 	case fastjson.TypeNumber:
-		r.Time, err = parseUnix(p.numberOf(v))
+		t, err = parseUnix(p.numberOf(v))
 	case fastjson.TypeString:
-		r.Time, err = parseStamp(string(v.GetStringBytes()))
+		t, err = parseStamp(string(v.GetStringBytes()))
 	default:
 		err = fmt.Errorf("want Unix seconds or RFC 3339, got a JSON %s", v.Type())
 	}
 	if err != nil {
-		p.remark("time: %v, and the time of reading counts", err)
+		p.remark("%s: %v, and the time of reading counts", field, err)
+		t = time.Time{}
 	}
+	return t
 }
 
 func (p *Parser) readBan(r *Record) {
@@ -86,7 +87,9 @@ func (p *Parser) readBan(r *Record) {
 		}
 	}
 	r.BanCount = int(p.clamped("bancount", p.fields.bancount, 1<<31-1))
-	r.Restored = p.restored()
+	if r.Restored = p.restored(); r.Restored {
+		r.Written = p.time("written", p.fields.written)
+	}
 }
 
 // bantime reads seconds, or a duration as fail2ban writes it.

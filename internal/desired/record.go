@@ -39,6 +39,7 @@ type Record struct {
 	Reason   string        // free text, foreign: escape it before it is shown
 	BanCount int           // how often the address was banned, as the writer knows it
 	Restored bool          // a replay of an earlier ban, after a restart of its writer
+	Written  time.Time     // when a restored ban was written; zero: not told
 	ID       ID
 }
 
@@ -67,6 +68,7 @@ func (r Record) AppendJSON(dst []byte) []byte {
 	}
 	if r.Restored {
 		dst = append(dst, `,"restored":true`...)
+		dst = appendTimeField(dst, "written", r.Written)
 	}
 	dst = appendTextField(dst, "id", string(r.ID))
 	return append(dst, '}')

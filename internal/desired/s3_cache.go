@@ -88,6 +88,7 @@ func (l *objectLog) loadCache(dir string) error {
 	if err != nil {
 		return fmt.Errorf("reading the snapshot %s: %w: %w", path, err, ErrUnknown)
 	}
+	snap.fold.mend(snap.header.Saved)
 	if c := snap.header.Object; c != nil && c.Name == l.name && c.Offset >= 0 && c.Lines >= 0 {
 		l.cursor = *c
 	}

@@ -61,10 +61,10 @@ func newObjectLog(a Address, key, self string) *objectLog {
 var errOtherHost = errors.New("it names another host than the one that writes this object")
 
 // admit decides for whom a record speaks. In an object of its own a host speaks
-// for itself, whatever the record says; only a lift that names neither host nor
+// for itself, whatever the record says; only an unban that names neither host nor
 // jail is for all. A pause or confirm that names a host is for that host.
 func (l *objectLog) admit(rec *Record) error {
-	everyone := rec.Host == "" && rec.Jail == "" && (rec.Op == OpUnban || rec.Op == OpFlush)
+	everyone := rec.Host == "" && rec.Jail == "" && rec.Op == OpUnban
 	if l.host != "" && rec.Op != OpSeen && !everyone {
 		if rec.Host != "" && rec.Host != l.host && rec.Op != OpBan {
 			return fmt.Errorf("%s of host %s: %w", rec.Op, quoted(rec.Host), errOtherHost)

@@ -86,7 +86,7 @@ func sweepPending(path string) {
 
 // loadSnapshot takes the state of the snapshot, and says whether there was one.
 // One that is cut or damaged is a warning: the log may hold all of it.
-func (f *File) loadSnapshot() (bool, error) {
+func (f *File) loadSnapshot(now time.Time) (bool, error) {
 	file, err := openTrusted(f.snapPath(), unix.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -98,7 +98,7 @@ func (f *File) loadSnapshot() (bool, error) {
 	if err := unix.Fstat(int(file.Fd()), &f.snapID); err != nil {
 		return false, fmt.Errorf("reading the snapshot %s: %w: %w", f.snapPath(), err, ErrUnknown)
 	}
-	snap, err := readSnapshot(file)
+	snap, err := readSnapshotInto(file, NewLocalFold())
 	if errors.Is(err, ErrSnapshotCorrupt) {
 		f.warn("%s: %v; going on with what the log holds", f.snapPath(), err)
 		f.setAside()
@@ -107,6 +107,7 @@ func (f *File) loadSnapshot() (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("reading the snapshot %s: %w: %w", f.snapPath(), err, ErrUnknown)
 	}
+	snap.fold.mend(later(snap.header.Saved, now))
 	f.adopt(snap)
 	return true, nil
 }

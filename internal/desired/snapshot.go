@@ -24,7 +24,7 @@ var (
 )
 
 const (
-	snapshotVersion = 1
+	snapshotVersion = 2
 	maxSnapshotLine = 16 << 20 // bytes; the header grows with the number of ACLs
 )
 
@@ -154,10 +154,13 @@ func (w *lineWriter) close() error {
 
 // readSnapshot reads what write wrote. Anything else is ErrSnapshotCorrupt, or
 // ErrSnapshotVersion when a later release wrote it.
-func readSnapshot(r io.Reader) (*snapshot, error) {
+func readSnapshot(r io.Reader) (*snapshot, error) { return readSnapshotInto(r, NewFold()) }
+
+// readSnapshotInto is readSnapshot into a Fold of no records.
+func readSnapshotInto(r io.Reader, f *Fold) (*snapshot, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 1<<16), maxSnapshotLine)
-	s := &snapshot{fold: NewFold()}
+	s := &snapshot{fold: f}
 	sum := sha256.New()
 	count, closed := 0, false
 	var reader entryReader

@@ -13,6 +13,7 @@ import (
 
 // The kinds of lines in a snapshot.
 const (
+	kindServer  = "server"
 	kindPair    = "pair"
 	kindPattern = "pattern"
 	kindClaim   = "claim"
@@ -34,10 +35,12 @@ type entry struct {
 	count      int64
 	seq        uint64
 
-	at, until, last, flush, deadline time.Time
+	at, until, last, flush, deadline, turned time.Time
 
 	pattern bool // a tombstone of a pattern
 	marked  bool // banned of a pair, noted of a claim
+	running bool // of a pair
+	trial   bool // of a claim
 }
 
 // append writes the entry as one line without its newline.
@@ -63,11 +66,18 @@ func (e *entry) append(dst []byte) []byte {
 	dst = appendTimeField(dst, "last", e.last)
 	dst = appendTimeField(dst, "flush", e.flush)
 	dst = appendTimeField(dst, "deadline", e.deadline)
+	dst = appendTimeField(dst, "turned", e.turned)
 	if e.pattern {
 		dst = append(dst, `,"pattern":true`...)
 	}
 	if e.marked {
 		dst = append(dst, `,"marked":true`...)
+	}
+	if e.running {
+		dst = append(dst, `,"running":true`...)
+	}
+	if e.trial {
+		dst = append(dst, `,"trial":true`...)
 	}
 	return append(dst, '}')
 }
@@ -127,16 +137,27 @@ func (r *entryReader) field(name string, v *fastjson.Value) error {
 		n, err := v.Uint64()
 		e.seq = n
 		return err
-	case "pattern":
+	}
+	if slot := e.flagSlot(name); slot != nil {
 		b, err := v.Bool()
-		e.pattern = b
-		return err
-	case "marked":
-		b, err := v.Bool()
-		e.marked = b
+		*slot = b
 		return err
 	}
 	return r.time(name, v)
+}
+
+func (e *entry) flagSlot(name string) *bool {
+	switch name {
+	case "pattern":
+		return &e.pattern
+	case "marked":
+		return &e.marked
+	case "running":
+		return &e.running
+	case "trial":
+		return &e.trial
+	}
+	return nil
 }
 
 func (r *entryReader) time(name string, v *fastjson.Value) error {
@@ -164,6 +185,8 @@ func (e *entry) timeSlot(name string) *time.Time {
 		return &e.flush
 	case "deadline":
 		return &e.deadline
+	case "turned":
+		return &e.turned
 	}
 	return nil
 }

@@ -13,13 +13,21 @@ import (
 
 // export gives the state of the fold piece by piece, always in the same order.
 func (f *Fold) export(put func(*entry)) {
+	for _, host := range slices.Sorted(maps.Keys(f.servers)) {
+		if s := f.servers[host]; !s.until.IsZero() {
+			put(&entry{kind: kindServer, host: host, at: s.until})
+		}
+	}
 	exportPairs(kindPair, f.pairs, put)
 	exportPairs(kindPattern, f.patterns, put)
 	var e entry
 	for _, c := range f.sorted() {
 		e = entry{
 			kind: kindClaim, prefix: c.prefix, host: c.pair.host, jail: c.pair.jail, text: c.reason,
-			count: int64(c.banCount), at: c.from, until: c.until, flush: c.flushAt(), marked: c.isNoted(),
+			count: int64(c.banCount), at: c.from, until: c.until, marked: c.isNoted(), trial: c.onTrial(),
+		}
+		if c.pair.pending.marks(c) {
+			e.flush = c.pair.pending.deadline
 		}
 		if !c.known.Equal(c.from) {
 			e.last = c.known
@@ -45,6 +53,7 @@ func exportPairs(kind string, pairs map[pairKey]*pair, put func(*entry)) {
 		put(&entry{
 			kind: kind, host: p.host, jail: p.jail, at: p.flushed, last: p.last, until: p.made,
 			flush: p.pending.at, deadline: p.pending.deadline, marked: p.pending.banned,
+			turned: p.turned, running: p.running,
 		})
 		for _, prefix := range slices.SortedFunc(maps.Keys(p.tombs), observed.Compare) {
 			t := p.tombs[prefix]
@@ -80,6 +89,9 @@ func (f *Fold) restoreKnown(e *entry) {
 
 // restore takes one piece of a state in.
 func (f *Fold) restore(e *entry) error {
+	if f.local {
+		e.settleHere()
+	}
 	switch e.kind {
 	case kindPair:
 		return f.restorePair(e, f.pairs)
@@ -89,8 +101,13 @@ func (f *Fold) restore(e *entry) error {
 	if e.at.IsZero() {
 		return fmt.Errorf("a %s without its time", quoted(e.kind))
 	}
-	if e.kind == kindKnown {
+	switch e.kind {
+	case kindKnown:
 		f.restoreKnown(e)
+		return nil
+	case kindServer:
+		s := f.server(e.host)
+		s.until = later(s.until, e.at)
 		return nil
 	}
 	if !e.prefix.IsValid() {
@@ -110,27 +127,53 @@ func (f *Fold) restore(e *entry) error {
 	return fmt.Errorf("the kind %s is not known", quoted(e.kind))
 }
 
+// settleHere lets an entry of a log on this machine speak for this host. Earlier
+// releases kept a name, and a jail that named no host in a pattern of its own.
+func (e *entry) settleHere() {
+	switch e.kind {
+	case kindPattern, kindTomb:
+		if e.jail != "" && (e.kind == kindPattern || e.pattern) {
+			e.pattern = false
+			if e.kind == kindPattern {
+				e.kind = kindPair
+			}
+		}
+		if e.host != "" || e.jail != "" {
+			e.host = thisHost
+		}
+	case kindPair, kindClaim, kindServer:
+		e.host = thisHost
+	}
+}
+
 func (f *Fold) restorePair(e *entry, known map[pairKey]*pair) error {
 	key := pairKey{e.host, e.jail}
-	if known[key] != nil {
+	p := known[key]
+	if p != nil && !f.local {
 		return errors.New("a pair comes twice")
 	}
-	if e.host != "" && CheckHost(e.host) != nil {
+	if e.host != "" && e.host != thisHost && CheckHost(e.host) != nil {
 		return errors.New("a pair whose host is not valid")
 	}
 	if e.flush.IsZero() && (!e.deadline.IsZero() || e.marked) || e.deadline.Before(e.flush) {
 		return errors.New("a pair whose flush contradicts itself")
 	}
-	var p *pair
-	if e.kind == kindPattern {
+	switch {
+	case p != nil:
+	case e.kind == kindPattern:
 		p = newPair(key, &f.holders.patterns)
 		f.patterns[key] = p
-	} else {
+	default:
 		p = newPair(key, &f.holders.pairs)
 		f.enter(p)
 	}
-	p.flushed, p.last, p.made = e.at, e.last, e.until
-	f.await(p, pending{at: e.flush, deadline: e.deadline, banned: e.marked, before: bornUnmarked})
+	p.flushed, p.last, p.made = later(p.flushed, e.at), later(p.last, e.last), later(p.made, e.until)
+	if p.pending.at.IsZero() || e.flush.After(p.pending.at) {
+		f.await(p, pending{at: e.flush, deadline: e.deadline, banned: e.marked, before: bornUnmarked})
+	}
+	if e.turned.After(p.turned) {
+		p.running, p.turned = e.running, e.turned
+	}
 	return nil
 }
 
@@ -146,7 +189,7 @@ func (f *Fold) restoreClaim(e *entry) error {
 	if p == nil || e.jail == "" {
 		return errors.New("a claim of an unknown pair")
 	}
-	if p.claims[e.prefix] != nil || e.count < 0 || e.count >= 1<<31 {
+	if p.claims[e.prefix] != nil && !f.local || e.count < 0 || e.count >= 1<<31 {
 		return errors.New("a claim that comes twice, or with a wrong count")
 	}
 	known := e.last
@@ -161,21 +204,42 @@ func (f *Fold) restoreClaim(e *entry) error {
 		return errors.New("a claim that is forgotten before its end")
 	}
 	c := &claim{
-		pair: p, prefix: e.prefix, from: e.at, until: e.until, keep: keep, known: known, born: bornUnmarked,
+		pair: p, prefix: e.prefix, from: e.at, until: e.until, keep: keep, known: known, born: bornUnmarked, said: bornUnmarked,
 		reason: clip(e.text, maxReason), banCount: int(e.count),
 	}
 	switch {
 	case e.flush.IsZero():
-	case e.flush.Equal(p.pending.deadline):
-		c.born = bornMarked
+	case e.flush.Equal(p.pending.deadline), f.local && !p.pending.at.IsZero():
+		c.born, c.said = bornMarked, bornMarked
 	default: // an earlier release kept the flush of a claim that its pair forgot
 		c.until = sooner(c.until, e.flush)
+	}
+	if e.trial {
+		c.said = bornMarked
+		f.try(p, pending{before: bornUnmarked})
 	}
 	if e.marked {
 		c.noted, _ = c.over()
 	}
+	if old := p.claims[e.prefix]; old != nil {
+		old.join(c)
+		return nil
+	}
 	f.insert(c)
 	return nil
+}
+
+// join takes in the claim that the same jail made under another name of this
+// host: the one that lasts longer goes on.
+func (c *claim) join(other *claim) {
+	end, _ := c.over()
+	if otherEnd, _ := other.over(); EndsBefore(end, otherEnd) {
+		keep, known := c.keep, c.known
+		*c = *other
+		c.keep, c.known = later(c.keep, keep), later(c.known, known)
+		return
+	}
+	c.keep, c.known = later(c.keep, other.keep), later(c.known, other.known)
 }
 
 func (f *Fold) restoreTomb(e *entry) error {
@@ -187,12 +251,15 @@ func (f *Fold) restoreTomb(e *entry) error {
 	if p == nil || !e.until.After(e.at) {
 		return errors.New("a tombstone of an unknown pair, or with no end")
 	}
-	if _, ok := p.tombs[e.prefix]; ok {
+	old, ok := p.tombs[e.prefix]
+	if ok && !f.local {
 		return errors.New("a tombstone comes twice")
 	}
-	p.tombs[e.prefix] = tomb{at: e.at, keep: e.until}
-	p.grew(1)
-	f.tombs++
+	p.tombs[e.prefix] = tomb{at: later(old.at, e.at), keep: later(old.keep, e.until)}
+	if !ok {
+		p.grew(1)
+		f.tombs++
+	}
 	return nil
 }
 

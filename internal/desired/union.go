@@ -14,7 +14,7 @@ import (
 // Claim is the wish of one jail on one host, as status shows it.
 type Claim struct {
 	Prefix   netip.Prefix
-	Host     string // empty: not known
+	Host     string // empty: this host, or not known
 	Jail     string
 	From     time.Time
 	Until    time.Time // zero: permanent
@@ -30,7 +30,7 @@ func (f *Fold) Claims(now time.Time) iter.Seq[Claim] {
 			if c.overAt(now) {
 				continue
 			}
-			if !yield(Claim{c.prefix, c.pair.host, c.pair.jail, c.from, c.until, c.flushAt(), c.reason, c.banCount}) {
+			if !yield(Claim{c.prefix, f.shown(c.pair.host), c.pair.jail, c.from, c.until, c.flushAt(), c.reason, c.banCount}) {
 				return
 			}
 		}
@@ -47,13 +47,36 @@ func Union(now time.Time, folds ...*Fold) Set {
 	for i, f := range folds {
 		f.Advance(now)
 		lists[i] = f.sorted()
-		set.Paused = set.Paused || f.paused
 		set.Confirmed = later(set.Confirmed, f.confirmed)
 	}
+	set.Paused = paused(folds)
 	set.gather(now, mergeAll(lists))
 	set.gatherLifted(folds)
 	set.gatherNotes(now, folds)
+	set.gatherStopped(now, folds)
+	for _, f := range folds {
+		if !f.ahead.IsZero() {
+			set.Warnings = append(set.Warnings, f.aheadWarning())
+		}
+	}
 	return set
+}
+
+// paused says whether the latest pause or resume is a pause, whichever log it is
+// in. Of two of the same time in two logs the resume counts: bans in force are
+// the safe side.
+func paused(folds []*Fold) bool {
+	var at time.Time
+	on := false
+	for _, f := range folds {
+		switch {
+		case f.pausedAt.After(at):
+			at, on = f.pausedAt, f.paused
+		case f.pausedAt.Equal(at):
+			on = on && f.paused
+		}
+	}
+	return on
 }
 
 // mergeAll joins sorted lists two by two, so that each claim is copied few times

@@ -140,3 +140,21 @@ func TestTombstonesAreBounded(t *testing.T) {
 		t.Errorf("the newest tombstone was dropped (%v)", err)
 	}
 }
+
+func TestANewerPauseOrResumeWinsWhicheverLogItIsIn(t *testing.T) {
+	for name, c := range map[string]struct {
+		a, b string
+		want bool
+	}{
+		"a resume ends the pause of another log":   {`{"op":"resume","time":10}`, `{"op":"pause","time":5}`, false},
+		"a pause ends the resume of another log":   {`{"op":"resume","time":5}`, `{"op":"pause","time":10}`, true},
+		"at the same time bans in force are safer": {`{"op":"resume","time":5}`, `{"op":"pause","time":5}`, false},
+		"a pause alone": {banP, `{"op":"pause","time":5}`, true},
+	} {
+		for _, folds := range [][]*Fold{{foldOf(t, c.a), foldOf(t, c.b)}, {foldOf(t, c.b), foldOf(t, c.a)}} {
+			if got := Union(at(20), folds...).Paused; got != c.want {
+				t.Errorf("%s: paused is %t", name, got)
+			}
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package migrate
 
 import (
-	"net/netip"
 	"time"
 
 	"reconciler/internal/desired"
@@ -25,28 +24,13 @@ type Decision struct {
 	Fate  Fate
 }
 
-// key names a ban: one that another jail or host wants has an end of its own.
-type key struct {
-	host, jail string
-	prefix     netip.Prefix
-}
-
 // Decide holds bans against what the log says, so that a second import adds
 // nothing and what was lifted stays lifted.
 func Decide(records []desired.Record, folds []*desired.Fold, now time.Time) []Decision {
-	ends := map[key]time.Time{}
-	for _, f := range folds {
-		for c := range f.Claims(now) {
-			k := key{c.Host, c.Jail, c.Prefix}
-			if end, ok := ends[k]; !ok || desired.EndsBefore(end, c.Until) {
-				ends[k] = c.Until
-			}
-		}
-	}
 	out := make([]Decision, 0, len(records))
 	for _, r := range records {
 		d := Decision{Record: r, Until: r.Until(r.Time), Fate: Import}
-		end, banned := ends[key{r.Host, r.Jail, r.Prefix}]
+		end, banned := endOf(r, folds, now)
 		switch {
 		case !d.Until.IsZero() && !d.Until.After(now):
 			d.Fate = Expired
@@ -59,6 +43,18 @@ func Decide(records []desired.Record, folds []*desired.Fold, now time.Time) []De
 		out = append(out, d)
 	}
 	return out
+}
+
+// endOf gives the latest end of the ban that is in force for the same jail: one
+// that another jail or host wants has an end of its own.
+func endOf(r desired.Record, folds []*desired.Fold, now time.Time) (end time.Time, banned bool) {
+	for _, f := range folds {
+		until, ok := f.End(r.Host, r.Jail, r.Prefix, now)
+		if ok && (!banned || desired.EndsBefore(end, until)) {
+			end, banned = until, true
+		}
+	}
+	return end, banned
 }
 
 // lifted says that the ban was lifted after it was made. When the script made
