@@ -117,7 +117,7 @@ without it every ban of the prefix and of all inside it, whoever made it.`,
 			return err
 		}
 		good, bad := a.prefixes(args)
-		if err := a.append(each(template, good)...); err != nil || a.jail != "" {
+		if err := a.lift(each(template, good)...); err != nil || a.jail != "" {
 			return errors.Join(bad, err)
 		}
 		return errors.Join(bad, a.warnOfWider(good))
@@ -163,7 +163,10 @@ effect after so many seconds unless a stop or start of the jail follows by then.
 			return fmt.Errorf("--defer is %d; it takes 0 or more seconds", wait)
 		}
 		r.Defer = time.Duration(wait) * time.Second
-		return a.append(r)
+		if a.jail == "" { // all may be nothing
+			return a.append(r)
+		}
+		return a.lift(r)
 	}
 	return cmd
 }

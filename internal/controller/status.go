@@ -56,6 +56,9 @@ func (s Status) Shared(acl string) bool { return s.limits.Shared[acl] }
 // sorted by prefix.
 func (s Status) Wanted() []desired.Ban { return s.want.Set().Bans }
 
+// Stopped gives the jails that have stopped and left bans in force.
+func (s Status) Stopped() []desired.StoppedJail { return s.want.Set().Stopped }
+
 // Owners says whose each entry of an ACL is, in their order.
 func (s Status) Owners(acl observed.ACL) []observed.Owner {
 	return plan.Owners(s.want, acl, s.limits)

@@ -126,12 +126,13 @@ func (f *Fold) turn(p *pair, op Op, t time.Time, recovered bool) {
 		f.await(p, pending{})
 		f.due = time.Unix(0, 0) // the next Advance looks at every claim
 	}
-	if p.server != nil {
-		f.try(p, next)
+	if p.server == nil {
+		return
 	}
-	if p.server != nil && p.running {
-		f.prolong(p.server, t, p.triable())
+	if p.running {
+		f.prolong(p.server, t, p.triable(next))
 	}
+	f.try(p, next)
 }
 
 // lastOf gives the time of the latest flush, stop or start of a pair, or of all

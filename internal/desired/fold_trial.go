@@ -64,9 +64,10 @@ func (f *Fold) try(p *pair, next pending) {
 	f.due = time.Unix(0, 0) // the next Advance looks at every claim
 }
 
-// triable gives how many claims of the pair may be on trial.
-func (p *pair) triable() int {
-	if p.trial.before == 0 {
+// triable gives how many claims of the pair a flush that was called off may have
+// marked.
+func (p *pair) triable(by pending) int {
+	if by.before == 0 {
 		return 0
 	}
 	return len(p.claims)

@@ -131,6 +131,9 @@ func (e *examination) bans() {
 	default:
 		e.ok("bans", "%d of %d bans are enforced", active, active)
 	}
+	for _, j := range s.Stopped() {
+		e.warn("fail2ban", j.Lift(), "%s", j)
+	}
 	for _, w := range s.Warnings {
 		if strings.Contains(w, "withheld") || strings.HasPrefix(w, "paused") {
 			e.warn("bans", "reconciler plan", "%s", w)

@@ -88,7 +88,7 @@ func (p *aclPlanner) absence(b desired.Ban) string {
 		return fmt.Sprintf("%s refuses it: %s.", p.acl.ID, why)
 	}
 	if b.Leaving {
-		return fmt.Sprintf("%s is not given it any more: a flush is about to lift it, unless a stop or start of its jails calls that off.", p.acl.ID)
+		return fmt.Sprintf("%s is not given it any more: a flush is about to lift it, unless fail2ban stops or starts its jails in time, or announces it again after a start.", p.acl.ID)
 	}
 	s := newPlacer(p, observed.FamilyOf(b.Prefix))
 	n, ok := s.lowestFree()
