@@ -33,6 +33,14 @@ var heldBefore = map[string]func(i int) Record{
 	"jails that wait for a flush": func(i int) Record {
 		return Record{Op: OpFlush, Host: "h", Jail: fmt.Sprint("j", i), Defer: 5 * time.Second}
 	},
+	"jails that were restarted": func(i int) Record {
+		jail := fmt.Sprint("j", i/3)
+		return []Record{
+			{Op: OpBan, Prefix: nth(i), Host: "h", Jail: jail, Bantime: -1},
+			{Op: OpFlush, Host: "h", Jail: jail, Defer: 30 * time.Second},
+			{Op: OpStart, Host: "h", Jail: jail},
+		}[i%3]
+	},
 	"unbans of one jail": func(i int) Record {
 		return Record{Op: OpUnban, Prefix: nth(i), Host: "h", Jail: "j"}
 	},
@@ -58,6 +66,12 @@ var comingAfter = map[string]func(i int) Record{
 	},
 	"flushes and stops of one jail, by turns": func(i int) Record {
 		return []Record{{Op: OpFlush, Host: "h", Jail: "j", Defer: 30 * time.Second}, {Op: OpStop, Host: "h", Jail: "j"}}[i%2]
+	},
+	"flushes, stops and starts of one jail, by turns": func(i int) Record {
+		return []Record{{Op: OpFlush, Host: "h", Jail: "j", Defer: 30 * time.Second}, {Op: OpStop, Host: "h", Jail: "j"}, {Op: OpStart, Host: "h", Jail: "j"}}[i%3]
+	},
+	"bans that are announced": func(i int) Record {
+		return Record{Op: OpBan, Prefix: nth(i), Host: "h", Jail: "j", Bantime: -1, Restored: true, Written: at(int64(300 * i))}
 	},
 }
 

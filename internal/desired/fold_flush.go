@@ -92,7 +92,11 @@ func (f *Fold) stopOrStart(rec Record, t time.Time, recovered bool) {
 		p.last = later(p.last, t)
 		return
 	}
-	for p := range f.onTrial(rec.Host, rec.Jail, rec.Op == OpStop) {
+	tried := f.stopped
+	if rec.Op == OpStop {
+		tried = f.started
+	}
+	for p := range f.among(tried, rec.Host, rec.Jail) {
 		f.turn(p, rec.Op, t, recovered)
 	}
 	if rec.Op == OpStop || !t.After(f.waiting.latest) {

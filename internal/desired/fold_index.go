@@ -21,6 +21,8 @@ type index struct {
 	byJail  map[string]map[pairKey]*pair // the pairs of a jail, on all hosts
 	waiting waiting                      // what waits for a deferred flush
 	banned  waiting                      // the same, where a ban came since: only what is in time calls it off
+	started waiting                      // what may have claims on trial, and runs
+	stopped waiting                      // the same, and does not
 	touched uint64                       // pairs and claims that records looked at, for the tests
 	records uint64                       // how many were folded since the fold was made or restored
 	holders holders
@@ -42,6 +44,8 @@ func newIndex() index {
 		byJail:  make(map[string]map[pairKey]*pair),
 		waiting: waiting{set: make(map[*pair]struct{})},
 		banned:  waiting{set: make(map[*pair]struct{})},
+		started: waiting{set: make(map[*pair]struct{})},
+		stopped: waiting{set: make(map[*pair]struct{})},
 	}
 }
 

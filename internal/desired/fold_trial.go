@@ -1,9 +1,6 @@
 package desired
 
-import (
-	"iter"
-	"time"
-)
+import "time"
 
 // A flush that a stop or start calls off is either a restart of fail2ban, which
 // keeps its bans, or an `unban --all` with a restart behind it, which does not.
@@ -23,17 +20,15 @@ const (
 
 // server is what is known of the fail2ban of one host.
 type server struct {
-	pairs int       // how many pairs are its
-	until time.Time // when what is on trial is lifted
-	// Pairs that may have claims on trial: those that have started and are to be
-	// judged, and those that have not yet.
-	tried, waiting map[*pair]struct{}
+	pairs int                // how many pairs are its
+	until time.Time          // when what is on trial is lifted
+	tried map[*pair]struct{} // pairs that have started and may have claims on trial
 }
 
 func (f *Fold) server(host string) *server {
 	s := f.servers[host]
 	if s == nil {
-		s = &server{tried: map[*pair]struct{}{}, waiting: map[*pair]struct{}{}}
+		s = &server{tried: map[*pair]struct{}{}}
 		f.servers[host] = s
 	}
 	return s
@@ -49,19 +44,16 @@ func (c *claim) onTrial() bool {
 // try puts on trial what a flush that was called off has marked; the zero value
 // is nothing.
 func (f *Fold) try(p *pair, next pending) {
-	s := p.server
 	p.trial = next
-	delete(s.tried, p)
-	delete(s.waiting, p)
-	switch {
-	case next.before == 0:
-		return
-	case p.running:
-		s.tried[p] = struct{}{}
-	default:
-		s.waiting[p] = struct{}{}
+	on := next.before > 0
+	f.started.put(p, on && p.running)
+	f.stopped.put(p, on && !p.running)
+	if delete(p.server.tried, p); on && p.running {
+		p.server.tried[p] = struct{}{}
 	}
-	f.due = time.Unix(0, 0) // the next Advance looks at every claim
+	if on {
+		f.due = time.Unix(0, 0) // the next Advance looks at every claim
+	}
 }
 
 // triable gives how many claims of the pair a flush that was called off may have
@@ -71,28 +63,6 @@ func (p *pair) triable(by pending) int {
 		return 0
 	}
 	return len(p.claims)
-}
-
-// onTrial gives the pairs that may have claims on trial and have started, or have
-// not yet, of those that a record's host and jail name.
-func (f *Fold) onTrial(host, jail string, started bool) iter.Seq[*pair] {
-	return func(yield func(*pair) bool) {
-		for name, s := range f.servers {
-			if host != "" && host != name {
-				continue
-			}
-			set := s.waiting
-			if started {
-				set = s.tried
-			}
-			for p := range set {
-				f.touched++
-				if p.matches(host, jail) && !yield(p) {
-					return
-				}
-			}
-		}
-	}
 }
 
 // judge lifts what was on trial on a host and was not announced by t.
