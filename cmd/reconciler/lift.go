@@ -4,12 +4,11 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
-	"reconciler/internal/config"
 	"reconciler/internal/controller"
 	"reconciler/internal/desired"
-	"reconciler/internal/observed"
 )
 
 // forPerson says that somebody may read what a command did. fail2ban's action
@@ -36,24 +35,8 @@ func (a *appender) inForce() func(desired.Record) bool {
 		return nil
 	}
 	return func(r desired.Record) bool {
-		for _, f := range folds {
-			for c := range f.Claims(now) {
-				if meant(r, c, w) {
-					return true
-				}
-			}
-		}
-		return false
+		return slices.ContainsFunc(folds, func(f *desired.Fold) bool { return f.Lifts(r, now) })
 	}
-}
-
-// meant says that a record of this host lifts a claim.
-func meant(r desired.Record, c desired.Claim, w config.Writing) bool {
-	if r.Jail != "" {
-		here := c.Host == "" || c.Host == w.HostID
-		return here && c.Jail == r.Jail && (r.Op == desired.OpFlush || c.Prefix == r.Prefix)
-	}
-	return r.Op == desired.OpFlush || observed.Contains(r.Prefix, c.Prefix)
 }
 
 // lift appends lifts, and tells a person of those that lift nothing.
@@ -77,7 +60,7 @@ func (a *appender) lift(records ...desired.Record) error {
 func vainly(r desired.Record) string {
 	by := ""
 	if r.Jail != "" {
-		by = " by jail " + r.Jail
+		by = " by jail " + desired.ShellWord(r.Jail)
 	}
 	if !r.Prefix.IsValid() {
 		return fmt.Sprintf("nothing is lifted: no ban%s is in force here; `reconciler status` shows those that are", by)

@@ -59,7 +59,7 @@ type StoppedJail struct {
 }
 
 // Lift gives the command that lifts the bans of the jail, on its host.
-func (j StoppedJail) Lift() string { return "reconciler flush --jail " + j.Jail }
+func (j StoppedJail) Lift() string { return "reconciler flush --jail " + ShellWord(j.Jail) }
 
 func (j StoppedJail) String() string {
 	where := ""

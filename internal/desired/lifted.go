@@ -2,6 +2,7 @@ package desired
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -32,6 +33,21 @@ func (f *Fold) End(host, jail string, prefix netip.Prefix, now time.Time) (until
 		return time.Time{}, false
 	}
 	return c.until, true
+}
+
+// Lifts reports whether a ban that is in force at now is one that the record, an
+// unban or a flush, would lift.
+func (f *Fold) Lifts(rec Record, now time.Time) bool {
+	rec.Host = f.hostOf(rec)
+	if rec.Op == OpFlush {
+		for p := range f.matching(rec.Host, rec.Jail) {
+			if p.active(now) > 0 {
+				return true
+			}
+		}
+		return false
+	}
+	return slices.ContainsFunc(f.named(rec), func(c *claim) bool { return !c.overAt(now) })
 }
 
 func (f *Fold) keyOf(host, jail string) pairKey {

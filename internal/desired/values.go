@@ -168,6 +168,14 @@ func quoted(text string) string {
 	return strconv.Quote(text)
 }
 
+// ShellWord returns a name as one word of a shell.
+func ShellWord(name string) string {
+	if name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@:-") == "" {
+		return name
+	}
+	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
+}
+
 // laterBy adds to a time without leaving the range that can be written.
 func laterBy(t time.Time, d time.Duration) time.Time {
 	if last := time.Unix(maxUnix, 0); last.Sub(t) < d {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"reconciler/internal/desired"
 )
 
 // fail2ban's action, and what an operator has set for it. The second counts
@@ -52,11 +54,11 @@ func (e *examination) loaded(jail string) {
 	if state == "" || slices.Contains(e.Config.State, state) {
 		return
 	}
-	mend := "fail2ban-client reload --restart " + quotedWord(jail)
+	mend := "fail2ban-client reload --restart " + desired.ShellWord(jail)
 	if file := e.jailWithState(); file != "" {
 		mend = fmt.Sprintf(`sed -i '/reconciler\[/s#state *= *[^],]*#state=%q#' %s && %s`, e.Config.State[0], file, mend)
 	} else if !slices.Contains(e.Config.State, e.stateInFiles()) {
-		mend = e.setState() + " " + quotedWord(jail)
+		mend = e.setState() + " " + desired.ShellWord(jail)
 	}
 	e.fail("action", mend, "fail2ban's jail %s appends to %s, and the configuration names %s", jail, state, strings.Join(e.Config.State, ", "))
 }

@@ -48,7 +48,7 @@ func (e *examination) fail2ban() {
 		actions, err := e.ask("get", jail, "actions")
 		switch {
 		case err != nil:
-			e.warn("fail2ban", "fail2ban-client get "+quotedWord(jail)+" actions", "which actions jail %s has is not known: %v", jail, err)
+			e.warn("fail2ban", "fail2ban-client get "+desired.ShellWord(jail)+" actions", "which actions jail %s has is not known: %v", jail, err)
 		case slices.Contains(words(actions), "reconciler"):
 			ours = append(ours, jail)
 		default:
@@ -165,21 +165,13 @@ func (e *examination) unknown(jail string, theirs []netip.Prefix, have map[netip
 		}
 	}
 	if len(lifted) > 0 {
-		e.warn("fail2ban bans", fmt.Sprintf("fail2ban-client set %s unbanip %s", quotedWord(jail), strings.Join(lifted, " ")),
+		e.warn("fail2ban bans", fmt.Sprintf("fail2ban-client set %s unbanip %s", desired.ShellWord(jail), strings.Join(lifted, " ")),
 			"%d of the %d bans of fail2ban's jail %s were lifted here, such as %s: fail2ban would not ban it again before they end", len(lifted), len(theirs), jail, lifted[0])
 	}
 	if len(missing) > 0 {
 		e.warn("fail2ban bans", e.importing(),
 			"%d of the %d bans of fail2ban's jail %s are not in force here, such as %s", len(missing), len(theirs), jail, missing[0])
 	}
-}
-
-// quotedWord returns a name as one word of a shell.
-func quotedWord(name string) string {
-	if name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@:-") == "" {
-		return name
-	}
-	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
 }
 
 // word gives a prefix as fail2ban writes it: a single address without a length.
