@@ -54,6 +54,9 @@ func (a *appender) importFrom(path string, bantime int64, dryRun bool) error {
 	if err != nil {
 		return err
 	}
+	if found.Doubt != "" {
+		a.warn(found.Doubt)
+	}
 	folds, err := controller.ReadFolds(w, now)
 	if err != nil {
 		return fmt.Errorf("what the log has already cannot be read, so nothing is appended: %w", err)

@@ -39,6 +39,7 @@ type Found struct {
 	Kind    Kind
 	Records []desired.Record // bans in force, in the database's order
 	Bad     []error          // rows that are no ban
+	Doubt   string           // what may be wrong with the names of their jails; empty: nothing
 }
 
 // Reader reads databases.
@@ -93,6 +94,7 @@ func (r Reader) fail2ban(ctx context.Context, path string) (Found, error) {
 	for i, row := range rows {
 		found.take(i, path, func() (desired.Record, error) { return r.banOf(row) })
 	}
+	found.rename(ctx, r.Run)
 	return found, nil
 }
 
