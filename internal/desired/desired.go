@@ -77,7 +77,7 @@ type LineError struct {
 	Err    error
 }
 
-func (e LineError) Error() string { return fmt.Sprintf("%s:%d: %v", e.Source, e.Line, e.Err) }
+func (e LineError) Error() string { return fmt.Sprintf("%s: %v", e.where(), e.Err) }
 
 // Unwrap gives the cause.
 func (e LineError) Unwrap() error { return e.Err }

@@ -49,7 +49,7 @@ type File struct {
 
 	bad      []LineError
 	badTotal int
-	remark   remark
+	remarks  remarks
 	torn     tornLine
 	warnings []string // of the last Load
 	incident string   // why the log is not what it was; until the next snapshot
@@ -173,7 +173,7 @@ func (f *File) forget() {
 	f.fold, f.memory = NewLocalFold(), Memory{}
 	f.inode, f.seen, f.tail, f.hash, f.recoverUntil, f.intent = 0, stamp{}, tail{}, "", 0, nil
 	f.start, f.spool, f.spoolFound, f.saved = cursor{}, spool{}, time.Time{}, false
-	f.bad, f.badTotal, f.remark, f.torn = nil, 0, "", tornLine{}
+	f.bad, f.badTotal, f.remarks, f.torn = nil, 0, nil, tornLine{}
 	f.warnings, f.incident, f.newest, f.snapID = nil, "", time.Time{}, unix.Stat_t{}
 	f.known, f.origin, f.attested, f.missed, f.unread = false, Origin{}, nil, nil, false
 }

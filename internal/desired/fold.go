@@ -46,7 +46,7 @@ type Fold struct {
 
 	jumped bool // before since; a fold that is new cannot know
 
-	ahead time.Time // the latest time that was too far ahead of its reading to be believed
+	remarks []string // on what was taken otherwise than the last record says
 }
 
 // pairKey names the claims that one jail on one host makes.
@@ -163,6 +163,7 @@ func (f *Fold) Apply(rec Record, readAt time.Time) error { return f.apply(rec, r
 func (f *Fold) ApplyRecovered(rec Record, readAt time.Time) error { return f.apply(rec, readAt, true) }
 
 func (f *Fold) apply(rec Record, readAt time.Time, recovered bool) error {
+	f.remarks = f.remarks[:0]
 	if rec.Op == OpSeen {
 		return nil
 	}
@@ -219,6 +220,9 @@ func (f *Fold) dispatch(rec Record, t time.Time, recovered bool) error {
 // the last unban or flush of its key is a replay of what was lifted since.
 func (f *Fold) ban(rec Record, t time.Time, recovered bool) {
 	until := rec.Until(t)
+	if until.IsZero() && rec.Bantime != Permanent {
+		f.remarks = append(f.remarks, fmt.Sprintf("bantime %d ends past the year 9999, and the ban is taken as permanent", rec.Bantime))
+	}
 	jail := rec.Jail
 	if jail == "" {
 		jail = ManualJail

@@ -22,7 +22,7 @@ func (f *Fold) admit(t, readAt time.Time) time.Time {
 	if !t.After(laterBy(clock, farAhead)) {
 		return t
 	}
-	f.ahead = later(f.ahead, t)
+	f.remarks = append(f.remarks, tooFar(t))
 	return clock
 }
 
@@ -34,10 +34,11 @@ func (f *Fold) mend(clock time.Time) {
 	}
 	clock = writable(clock)
 	last := laterBy(clock, farAhead)
+	var ahead time.Time
 	set := func(times ...*time.Time) {
 		for _, t := range times {
 			if t.After(last) {
-				f.ahead, *t = later(f.ahead, *t), clock
+				ahead, *t = later(ahead, *t), clock
 			}
 		}
 	}
@@ -62,6 +63,15 @@ func (f *Fold) mend(clock time.Time) {
 		set(&l.at)
 		f.lifted[prefix] = l
 	}
+	if !ahead.IsZero() {
+		f.remarks = append(f.remarks, tooFar(ahead))
+	}
+}
+
+// tooFar says that a time was not believed.
+func tooFar(t time.Time) string {
+	return fmt.Sprintf("time %s is far ahead of this host's clock, and that of reading counts; set the clock of the host that wrote it",
+		t.UTC().Format(time.RFC3339))
 }
 
 // mend lets a ban that was made after last begin at clock instead.
@@ -80,10 +90,4 @@ func (c *claim) keepWithin(last time.Time) time.Time {
 		return time.Time{}
 	}
 	return c.keep
-}
-
-// aheadWarning says that a record was not believed.
-func (f *Fold) aheadWarning() string {
-	return fmt.Sprintf("a record names the time %s, far ahead of this host's clock; such records count as made when they are read: set the clock of the host that wrote it",
-		f.ahead.UTC().Format(time.RFC3339))
 }

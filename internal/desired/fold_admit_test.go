@@ -2,6 +2,7 @@ package desired
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -29,12 +30,24 @@ func TestARecordOfTheYear9999CountsAsReadNowAndIsToldOf(t *testing.T) {
 	if len(set.Bans) != 1 || !set.Bans[0].Until.Equal(at(1060)) || set.Paused {
 		t.Errorf("the bans are %+v, paused %t; want one until its bantime after the reading, and no pause", set.Bans, set.Paused)
 	}
-	if n := strings.Count(strings.Join(set.Warnings, "\n"), "far ahead"); n != 1 {
-		t.Errorf("it is told %d times, want once: %q", n, set.Warnings)
-	}
 	applyAt(t, f, `{"op":"ban","ip":"192.0.2.2","time":900,"bantime":3600,"restored":true}`, 1002)
 	if set := Union(at(1060), f); len(set.Bans) != 1 || set.Bans[0].Prefix != mustPrefix("192.0.2.2/32") {
 		t.Errorf("after it a restored ban counts as before, and the short one is over; banned are %+v", set.Bans)
+	}
+}
+
+func TestAnOddTimeOrEndIsToldOfOnce(t *testing.T) {
+	b := newBench(t)
+	b.write(`{"op":"ban","ip":"192.0.2.1","time":253402300799,"bantime":60}` + "\n" +
+		`{"op":"ban","ip":"192.0.2.2","time":253402300000,"bantime":60}` + "\n" +
+		fmt.Sprintf(`{"op":"ban","ip":"192.0.2.3","time":%d,"bantime":253402300000}`, b.now.Unix()) + "\n")
+	b.load(true)
+	told := strings.Join(b.file.Warnings(), "\n")
+	if strings.Count(told, "far ahead") != 1 || strings.Count(told, "permanent") != 1 || !strings.Contains(told, b.path+":3: bantime") {
+		t.Errorf("told is %q", told)
+	}
+	if bans := Union(b.now, b.file.Fold()).Bans; len(bans) != 3 || !bans[0].Until.Equal(b.now.Add(time.Minute)) || !bans[2].Permanent() {
+		t.Errorf("banned are %+v", bans)
 	}
 }
 

@@ -34,7 +34,7 @@ type intake struct {
 	quiet    bool                // see Fold
 	bad      []LineError
 	badTotal int
-	remark   remark
+	remarks  remarks
 	newest   time.Time // of the records; zero: none
 }
 
@@ -49,7 +49,7 @@ func (n *intake) line(place LineError, line []byte, tooLong bool, order ordering
 	}
 	rec, err := n.parser.Parse(line)
 	if err == nil {
-		n.remark.take(place, &n.parser)
+		n.remarks.take(place, n.parser.remarks)
 		n.record(place, rec, order, readAt)
 		return
 	}
@@ -68,6 +68,7 @@ func (n *intake) record(place LineError, rec Record, order ordering, readAt time
 	if err == nil {
 		n.fold.quiet = n.quiet
 		err = n.fold.apply(newConfirm(rec, readAt), readAt, order.recovers(rec))
+		n.remarks.take(place, n.fold.remarks)
 	}
 	switch {
 	case errors.Is(err, errSkip):

@@ -16,7 +16,7 @@ func (f *File) take(place LineError, line []byte, tooLong, recovered bool, now t
 	}
 	rec, err := f.parser.Parse(line)
 	if err == nil {
-		f.remark.take(place, &f.parser)
+		f.remarks.take(place, f.parser.remarks)
 		f.apply(place, rec, recovered, now)
 		return
 	}
@@ -32,6 +32,7 @@ func (f *File) take(place LineError, line []byte, tooLong, recovered bool, now t
 
 func (f *File) apply(place LineError, rec Record, recovered bool, now time.Time) {
 	err := f.fold.apply(newConfirm(rec, now), now, recovered)
+	f.remarks.take(place, f.fold.remarks)
 	if err != nil {
 		f.report(place, err)
 		return
@@ -72,7 +73,7 @@ func (f *File) Bad() []LineError {
 
 // Warnings gives what an operator should know beside the bad lines.
 func (f *File) Warnings() []string {
-	all := f.remark.appendTo(append([]string(nil), f.warnings...))
+	all := f.remarks.appendTo(append([]string(nil), f.warnings...))
 	if f.incident != "" {
 		all = append(all, f.incident)
 	}

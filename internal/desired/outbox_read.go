@@ -73,7 +73,7 @@ func (r *outboxReader) refresh(l *objectLog, now time.Time) error {
 func (r *outboxReader) take(l *objectLog, place LineError, line []byte, tooLong bool, now time.Time) {
 	var b batch
 	b.take(&l.intake.parser, place, line, tooLong)
-	l.intake.remark.take(place, &l.intake.parser)
+	l.intake.remarks.take(place, l.intake.parser.remarks)
 	for _, bad := range b.bad {
 		l.intake.report(bad, bad.Err)
 	}

@@ -75,10 +75,6 @@ func (p *Parser) time(field string, v *fastjson.Value) (t time.Time) {
 
 func (p *Parser) readBan(r *Record) {
 	r.Bantime = p.bantime()
-	if !r.Time.IsZero() && r.Bantime != Permanent && r.Until(r.Time).IsZero() {
-		p.remark("time plus bantime %d is past the year 9999, and the ban is taken as permanent", r.Bantime)
-		r.Bantime = Permanent
-	}
 	if v := p.fields.reason; v != nil {
 		if text, err := textOf("reason", v); err != nil {
 			p.remark("%v, and it is left out", err)

@@ -89,6 +89,7 @@ func (l *objectLog) loadCache(dir string) error {
 		return fmt.Errorf("reading the snapshot %s: %w: %w", path, err, ErrUnknown)
 	}
 	snap.fold.mend(snap.header.Saved)
+	l.intake.remarks.take(LineError{Source: path}, snap.fold.remarks)
 	if c := snap.header.Object; c != nil && c.Name == l.name && c.Offset >= 0 && c.Lines >= 0 {
 		l.cursor = *c
 	}

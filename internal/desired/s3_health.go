@@ -9,7 +9,7 @@ func (l *objectLog) Fold() *Fold { return l.intake.fold }
 func (l *objectLog) Bad() []LineError { return append([]LineError(nil), l.intake.bad...) }
 
 func (l *objectLog) Warnings() []string {
-	all := l.intake.remark.appendTo(nil)
+	all := l.intake.remarks.appendTo(nil)
 	if l.incident != "" {
 		all = append(all, l.incident)
 	}

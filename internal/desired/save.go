@@ -108,6 +108,7 @@ func (f *File) loadSnapshot(now time.Time) (bool, error) {
 		return false, fmt.Errorf("reading the snapshot %s: %w: %w", f.snapPath(), err, ErrUnknown)
 	}
 	snap.fold.mend(later(snap.header.Saved, now))
+	f.remarks.take(LineError{Source: f.snapPath()}, snap.fold.remarks)
 	f.adopt(snap)
 	return true, nil
 }

@@ -54,11 +54,6 @@ func Union(now time.Time, folds ...*Fold) Set {
 	set.gatherLifted(folds)
 	set.gatherNotes(now, folds)
 	set.gatherStopped(now, folds)
-	for _, f := range folds {
-		if !f.ahead.IsZero() {
-			set.Warnings = append(set.Warnings, f.aheadWarning())
-		}
-	}
 	return set
 }
 
