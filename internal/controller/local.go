@@ -28,7 +28,7 @@ func (s *FileStore) openLocal(cfg config.Config, path string, first bool, now ti
 	if o, ok := s.memory.Sources[path]; ok {
 		l.Remembered = &o
 	}
-	l.RunDir = cfg.RunDir
+	l.RunDir, l.Portion = cfg.RunDir, s.portion
 	s.files = append(s.files, l)
 	err := l.open(s.writing, now)
 	if err == nil || l.bearable(err, first, cfg.Dedicated) {

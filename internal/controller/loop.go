@@ -26,6 +26,9 @@ type Store interface {
 	Memory
 	// Refresh takes what is new in the sources. An error leaves what is known.
 	Refresh(now time.Time) (changed bool, err error)
+	// Behind reports whether the sources have more than one Refresh takes, and saves
+	// how far it came.
+	Behind(now time.Time) (bool, error)
 	Set(now time.Time) desired.Set
 	Forget(lifted []netip.Prefix)
 	// Maintain compacts the log and saves the state when either is due.
@@ -117,6 +120,9 @@ func (l *Loop) init() {
 // Run goes on until the context is done. It lifts nothing when it ends.
 func (l *Loop) Run(ctx context.Context) error {
 	l.init()
+	if l.readOn(ctx); ctx.Err() != nil {
+		return l.Store.Save(l.Now())
+	}
 	l.firstLook(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	defer func() {
@@ -199,6 +205,7 @@ func (l *Loop) loop(ctx context.Context) error {
 func (l *Loop) refresh(force bool) bool {
 	now := l.Now()
 	changed, err := l.Store.Refresh(now)
+	defer l.goOn()
 	since := l.looked
 	l.looked = now
 	// A clock that was set back makes bans active again that were over by it.

@@ -125,6 +125,10 @@ func (l *Loop) Once(ctx context.Context, force bool) (plan.Report, error) {
 	l.init()
 	l.Store.Sync(ctx)
 	_, refreshErr := l.Store.Refresh(l.Now())
+	refreshErr = errors.Join(refreshErr, l.readOn(ctx))
+	if err := ctx.Err(); err != nil {
+		return plan.Report{}, errors.Join(refreshErr, err, l.Store.Save(l.Now()))
+	}
 	l.limits.Force = force
 	if force {
 		l.Store.Accept()

@@ -24,6 +24,7 @@ type FileStore struct {
 	memory     desired.Memory
 	writing    bool
 	connect    connector
+	portion    func() func() bool // see desired.File
 	compactAt  int64
 	known      uint64                   // the folds' generations, summed, at the last Refresh
 	told       string                   // bad lines and warnings at the last Refresh
@@ -45,11 +46,11 @@ type keeperOfMemory interface {
 // another. A log that is unavailable is no error here, nor, behind the first, one
 // that cannot be opened at all; Refresh reports it.
 func OpenStore(cfg config.Config, writing bool, now time.Time) (*FileStore, error) {
-	return openStore(cfg, writing, now, ConnectS3)
+	return openStore(cfg, writing, now, ConnectS3, aSecond)
 }
 
-func openStore(cfg config.Config, writing bool, now time.Time, connect connector) (*FileStore, error) {
-	s := &FileStore{writing: writing, connect: connect, compactAt: cfg.CompactAt, savedAt: now}
+func openStore(cfg config.Config, writing bool, now time.Time, connect connector, portion func() func() bool) (*FileStore, error) {
+	s := &FileStore{writing: writing, connect: connect, portion: portion, compactAt: cfg.CompactAt, savedAt: now}
 	s.memory.Sources = recall(cfg)
 	for i, state := range cfg.State {
 		log, err := s.openLog(cfg, state, i == 0, now)
@@ -103,6 +104,25 @@ func (s *FileStore) Refresh(now time.Time) (bool, error) {
 	changed := known != s.known || string(told) != s.told
 	s.known, s.told = known, string(told)
 	return changed, errors.Join(errs...)
+}
+
+// Behind reports whether a log holds more than was read of it, and makes durable
+// how far that came: whenever the process dies, the next goes on from there.
+func (s *FileStore) Behind(now time.Time) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	behind := false
+	var errs []error
+	for _, f := range s.files {
+		if !f.Behind() {
+			continue
+		}
+		behind = true
+		if f.Saved() || f.Fold().Generation() > 0 {
+			errs = append(errs, f.Keep(s.memory, now))
+		}
+	}
+	return behind, errors.Join(errs...)
 }
 
 // Set gives what all logs together want.

@@ -19,6 +19,8 @@ type depot struct {
 	config config.Config
 	now    time.Time
 	store  *FileStore
+
+	portion func() func() bool // of a log; nil: all
 }
 
 func newDepot(t *testing.T, names ...string) *depot {
@@ -35,7 +37,7 @@ func newDepot(t *testing.T, names ...string) *depot {
 func (d *depot) open() error {
 	d.t.Helper()
 	d.die()
-	store, err := OpenStore(d.config, true, d.now)
+	store, err := openStore(d.config, true, d.now, ConnectS3, d.portion)
 	if err != nil {
 		return err
 	}

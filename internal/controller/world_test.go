@@ -35,7 +35,8 @@ type world struct {
 	config config.Config
 	said   *testenv.Buffer // what was logged
 
-	connect connector // to S3
+	connect connector          // to S3
+	portion func() func() bool // of a log; nil: all
 
 	store *FileStore   // of the last process
 	now   *Loop        // the daemon of the last process
@@ -83,7 +84,7 @@ func (w *world) close() {
 // loop builds a controller over the world's parts, as a new process would.
 func (w *world) loop(writing bool) *Loop {
 	w.t.Helper()
-	store, err := openStore(w.config, writing, time.Now(), w.connect)
+	store, err := openStore(w.config, writing, time.Now(), w.connect, w.portion)
 	if err != nil {
 		w.t.Fatalf("opening the state: %v", err)
 	}

@@ -125,11 +125,15 @@ func (f *File) steady() bool {
 // harmless, while a place with another's hash would look like a replaced log.
 func (f *File) read(now time.Time) error {
 	before := f.tail
-	err := f.tail.read(f.log, func(line []byte, at int64, number int, tooLong bool) {
+	more, err := f.tail.readPortion(f.log, func(line []byte, at int64, number int, tooLong bool) {
 		f.take(LineError{Source: f.Path, Line: number}, line, tooLong, at < f.recoverUntil, now)
-	})
+	}, f.portion())
 	if err == nil {
 		err = f.at(stepFolded)
+	}
+	size := f.tail.size
+	if err == nil && more {
+		_, size, err = inodeOf(f.log)
 	}
 	var hash string
 	if err == nil {
@@ -139,9 +143,18 @@ func (f *File) read(now time.Time) error {
 		f.tail = before
 		return f.unavailable(err)
 	}
-	f.hash = hash
-	f.watchTorn(now)
+	f.hash, f.tail.size = hash, size
+	if f.behind = f.tail.offset < size && more; !f.behind {
+		f.watchTorn(now)
+	}
 	return nil
+}
+
+func (f *File) portion() (enough func() bool) {
+	if f.Portion == nil || f.lock == nil {
+		return func() bool { return false }
+	}
+	return f.Portion()
 }
 
 // readSpool folds the lines that wait for room in the log. They come after its
@@ -149,6 +162,9 @@ func (f *File) read(now time.Time) error {
 func (f *File) readSpool(now time.Time) error {
 	path := f.findSpool(now)
 	var st unix.Stat_t
+	if f.behind {
+		return nil
+	}
 	if err := unix.Lstat(path, &st); err != nil {
 		f.spool = spool{}
 		if err == unix.ENOENT || err == unix.ENOTDIR {
@@ -168,9 +184,9 @@ func (f *File) readSpool(now time.Time) error {
 	if !same {
 		f.spool = spool{}
 	}
-	err = f.spool.tail.read(file, func(line []byte, _ int64, number int, tooLong bool) {
+	f.behind, err = f.spool.tail.readPortion(file, func(line []byte, _ int64, number int, tooLong bool) {
 		f.take(LineError{Source: path, Line: number}, line, tooLong, false, now)
-	})
+	}, f.portion())
 	if err != nil {
 		return fmt.Errorf("reading the spool %s: %w", path, err)
 	}

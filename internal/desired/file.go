@@ -28,6 +28,10 @@ type File struct {
 	// Remembered is what other logs know this one by; nil: nothing.
 	Remembered *Origin
 	Now        func() time.Time // stamps appended records that have no time
+	// Portion begins to read a part of what is there, and gives what says after a
+	// line whether that was enough. Only the writer reads so, since it can go on from
+	// where it came to: Behind tells, and Refresh does. nil: all at once.
+	Portion func() (enough func() bool)
 
 	fold   *Fold
 	memory Memory
@@ -38,6 +42,7 @@ type File struct {
 	inode        uint64
 	seen         stamp // of the log when all of it was read and found in order
 	tail         tail
+	behind       bool    // the last portion was not all
 	hash         string  // of the bytes before tail.offset
 	recoverUntil int64   // lines that begin before it are folded by their times
 	intent       *intent // a compaction that may have happened or not
@@ -109,8 +114,8 @@ func (f *File) closeLog() error {
 	return err
 }
 
-// Load reads the snapshot, the log behind it, and the spool. An error that is
-// ErrUnavailable leaves the state that the snapshot holds; after ErrUnknown
+// Load reads the snapshot, the log behind it, and the spool, or the first Portion
+// of them. An error that is ErrUnavailable leaves the state that the snapshot holds; after ErrUnknown
 // there is none. Without the lock, Load tries again when a compaction came in
 // between.
 func (f *File) Load(ctx context.Context, now time.Time, create bool) error {
@@ -172,7 +177,7 @@ func (f *File) load(now time.Time, create bool) error {
 func (f *File) forget() {
 	f.fold, f.memory = NewLocalFold(), Memory{}
 	f.inode, f.seen, f.tail, f.hash, f.recoverUntil, f.intent = 0, stamp{}, tail{}, "", 0, nil
-	f.start, f.spool, f.spoolFound, f.saved = cursor{}, spool{}, time.Time{}, false
+	f.start, f.spool, f.spoolFound, f.saved, f.behind = cursor{}, spool{}, time.Time{}, false, false
 	f.bad, f.badTotal, f.remarks, f.torn = nil, 0, nil, tornLine{}
 	f.warnings, f.incident, f.newest, f.snapID = nil, "", time.Time{}, unix.Stat_t{}
 	f.known, f.origin, f.attested, f.missed, f.unread = false, Origin{}, nil, nil, false
@@ -201,11 +206,14 @@ func (f *File) Refresh(ctx context.Context, now time.Time) (bool, error) {
 	before := f.fold.Generation()
 	f.err = errors.Join(f.refreshLog(now), f.readSpool(now))
 	f.settleOrigin()
+	f.speak()
 	return f.fold.Generation() != before, f.err
 }
 
 func (f *File) refreshLog(now time.Time) error {
 	var st unix.Stat_t
+	behind := f.behind
+	f.behind = false
 	err := unix.Lstat(f.Path, &st)
 	if err == nil {
 		err = checkStat(f.Path, &st)
@@ -229,19 +237,21 @@ func (f *File) refreshLog(now time.Time) error {
 	if !same {
 		return f.recover(st.Size, now)
 	}
-	if st.Size == f.tail.size {
+	if st.Size == f.tail.size && !behind {
 		f.watchTorn(now)
 	} else if err := f.read(now); err != nil {
 		return err
 	}
-	f.seen = stampOf(&st)
+	if !f.behind {
+		f.seen = stampOf(&st)
+	}
 	return nil
 }
 
 // switchLog goes over to the file that the path names now, after the rest of
 // the old one.
 func (f *File) switchLog(now time.Time) error {
-	if err := f.readRest(now); err != nil {
+	if err := f.readRest(now); err != nil || f.behind {
 		return err
 	}
 	log, err := openTrusted(f.Path, unix.O_RDONLY)
@@ -256,12 +266,17 @@ func (f *File) switchLog(now time.Time) error {
 	return f.attach(log, now)
 }
 
-// hush keeps a confirm in what is read for the first time from having an effect,
-// until the function that it gives is called.
+// hush keeps a confirm in what is read for the first time from having an effect.
+// The function that it gives ends that, once all of it is read.
 func (f *File) hush() func() {
 	f.fold.quiet = true
-	return func() { f.fold.quiet = false }
+	return f.speak
 }
+
+func (f *File) speak() { f.fold.quiet = f.fold.quiet && f.behind }
+
+// Behind reports whether the log holds more than was read of it in one portion.
+func (f *File) Behind() bool { return f.behind }
 
 // readRest reads an open log to its end, if it is still the one that was folded.
 func (f *File) readRest(now time.Time) error {

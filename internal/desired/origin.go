@@ -103,6 +103,8 @@ func (f *File) Gap() error {
 			"stop the daemon, put it back and start; or go on without them: reconciler confirm", f.Path)
 	case f.unread:
 		return fmt.Errorf("log %s could not be read yet, and nothing is known of its bans", f.Path)
+	case f.behind:
+		return fmt.Errorf("log %s is long and has not been read to its end yet", f.Path)
 	}
 	return nil
 }

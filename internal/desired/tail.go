@@ -34,6 +34,13 @@ func (t *tail) partial() bool { return t.offset < t.size }
 
 // read gives every line that is complete. Its memory is bounded by maxLine.
 func (t *tail) read(src io.ReaderAt, use lineFunc) error {
+	_, err := t.readPortion(src, use, func() bool { return false })
+	return err
+}
+
+// readPortion does the same until enough says so, which is asked after each
+// line. It reports whether there is more.
+func (t *tail) readPortion(src io.ReaderAt, use lineFunc, enough func() bool) (more bool, err error) {
 	if len(t.buffer) == 0 {
 		t.buffer = make([]byte, readChunk)
 	}
@@ -45,26 +52,29 @@ func (t *tail) read(src io.ReaderAt, use lineFunc) error {
 	for {
 		n, err := src.ReadAt(t.buffer, t.offset+t.skipped)
 		if err != nil && !errors.Is(err, io.EOF) {
-			return err
+			return false, err
 		}
 		t.size = t.offset + t.skipped + int64(n)
-		if t.consume(t.buffer[:n], use) {
-			continue
+		read, over := t.consume(t.buffer[:n], use, enough)
+		switch {
+		case over:
+			return true, nil
+		case read:
+		case n < len(t.buffer):
+			return false, nil
+		default:
+			t.widen(use)
 		}
-		if n < len(t.buffer) {
-			return nil
-		}
-		t.widen(use)
 	}
 }
 
-// consume takes the complete lines of a chunk; it says whether there was one.
-func (t *tail) consume(chunk []byte, use lineFunc) bool {
-	read := false
+// consume takes the complete lines of a chunk, until enough says so. It reports
+// whether there was a line, and whether that was enough.
+func (t *tail) consume(chunk []byte, use lineFunc, enough func() bool) (read, over bool) {
 	for {
 		end := bytes.IndexByte(chunk, '\n')
 		if end < 0 {
-			return read
+			return read, false
 		}
 		t.line++
 		if t.skipped == 0 {
@@ -73,6 +83,9 @@ func (t *tail) consume(chunk []byte, use lineFunc) bool {
 		t.offset += t.skipped + int64(end) + 1
 		t.skipped = 0
 		chunk, read = chunk[end+1:], true
+		if enough() {
+			return read, true
+		}
 	}
 }
 

@@ -1,0 +1,56 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// extension is what systemd is asked to wait for the next portion of a long first
+// read.
+const extension = 30 * time.Second
+
+// aSecond is a portion of a log. A new ban waits no longer for the host, and
+// after a kill no more is read again.
+func aSecond() (enough func() bool) {
+	began := time.Now()
+	return func() bool { return time.Since(began) >= time.Second }
+}
+
+// readOn reads the sources to their ends, portion by portion. Nothing is decided
+// before: a pause or an unban may be in what is not read yet.
+func (l *Loop) readOn(ctx context.Context) error {
+	var told error
+	for {
+		more, err := l.Store.Behind(l.Now())
+		if !more {
+			return told
+		}
+		if l.tell.trouble(saving, err); ctx.Err() != nil {
+			return told
+		}
+		l.turns.Add(1)
+		if !l.ready {
+			l.Notify(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d\nSTATUS=reading the log", extension.Microseconds()))
+		}
+		_, err = l.Store.Refresh(l.Now())
+		if l.tell.trouble(reading, err) && err != nil {
+			told = errors.Join(told, err)
+		}
+	}
+}
+
+// goOn asks for the next portion of a source that has grown by more than one. What
+// else the loop has to do comes in between.
+func (l *Loop) goOn() {
+	more, err := l.Store.Behind(l.Now())
+	if !more {
+		return
+	}
+	l.tell.trouble(saving, err)
+	select {
+	case l.news <- struct{}{}:
+	default:
+	}
+}
