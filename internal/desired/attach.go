@@ -157,14 +157,14 @@ func (f *File) portion() (enough func() bool) {
 	return f.Portion()
 }
 
-// readSpool folds the lines that wait for room in the log. They come after its
-// lines, as they will when they are moved.
+// readSpool folds the lines that wait for room in the log. They come after all of
+// its lines, as they will when they are moved.
 func (f *File) readSpool(now time.Time) error {
-	path := f.findSpool(now)
-	var st unix.Stat_t
 	if f.behind {
 		return nil
 	}
+	path := f.findSpool(now)
+	var st unix.Stat_t
 	if err := unix.Lstat(path, &st); err != nil {
 		f.spool = spool{}
 		if err == unix.ENOENT || err == unix.ENOTDIR {
