@@ -140,7 +140,7 @@ func (t *table) drop(name string) string {
 }
 
 // targets are those that are no chain.
-var targets = []string{"", "ACCEPT", "DROP", "REJECT", "RETURN", "LOG"}
+var targets = []string{"", "ACCEPT", "DROP", "REJECT", "RETURN", "LOG", "NFQUEUE"}
 
 func (fw *Firewall) insert(t *table, chain string, at int, spec, family string) string {
 	if at < 0 || at > len(t.chains[chain]) {

@@ -3,14 +3,16 @@ package hostfake
 import (
 	"context"
 	"net/netip"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// Blocked says whether a new TCP connection from an address to a port of this
-// machine is refused: it walks the chain INPUT as a packet does. It knows the
-// conditions of our own rules and -p, --dport, -i lo and -s; a rule with any
-// other condition does not match.
+// Blocked says whether a new TCP connection from an address outside to a port
+// of this machine is surely refused: it walks the chain INPUT as a packet does,
+// both ways where a rule has a condition that it cannot judge, or a target that
+// it does not know. It is never kinder than the kernel.
 func (fw *Firewall) Blocked(source netip.Addr, port int) bool {
 	return fw.BlockedAt("INPUT", source, port)
 }
@@ -23,65 +25,141 @@ func (fw *Firewall) BlockedAt(hook string, source netip.Addr, port int) bool {
 	if source.Is6() {
 		name = "ip6tables"
 	}
-	p := packet{source: source, port: port}
-	verdict := fw.walk(fw.tables[name], hook, p)
-	if verdict == "" {
-		verdict = fw.tables[name].policy[hook]
-	}
-	return verdict == "DROP" || verdict == "REJECT"
+	end := fw.walk(fw.tables[name], hook, packet{source: source, port: port, local: hook == "INPUT"})
+	return !end.accepted && (!end.returned || fw.tables[name].policy[hook] == "DROP")
 }
 
 type packet struct {
 	source netip.Addr
 	port   int
+	local  bool // for this machine, not for one behind it
 }
 
-func (fw *Firewall) walk(t *table, chain string, p packet) string {
+// ends are the ways in which a packet may leave a chain, other than a drop.
+type ends struct{ accepted, returned bool }
+
+// answer is what a condition says of a packet.
+type answer int
+
+const (
+	yes answer = iota
+	no
+	perhaps
+)
+
+func (fw *Firewall) walk(t *table, chain string, p packet) (end ends) {
 	for _, spec := range t.chains[chain] {
-		if !fw.matches(spec, p) {
+		match := fw.matches(spec, p)
+		if match == no {
 			continue
 		}
-		switch to := word(spec, "-j"); to {
-		case "ACCEPT", "DROP", "REJECT":
-			return to
-		case "RETURN":
-			return ""
-		default:
-			if verdict := fw.walk(t, to, p); verdict != "" {
-				return verdict
-			}
+		goes, on := fw.follow(t, spec, p)
+		end.accepted = end.accepted || goes.accepted
+		end.returned = end.returned || goes.returned
+		if match == yes && !on {
+			return end
 		}
 	}
-	return ""
+	end.returned = true
+	return end
 }
 
-func (fw *Firewall) matches(spec string, p packet) bool {
-	words := strings.Fields(spec)
-	for i := 0; i+1 < len(words); i += 2 {
-		option, value := words[i], words[i+1]
-		ok := true
-		switch option {
-		case "-j", "-g":
-			return true
-		case "-m", "--comment":
-		case "-p":
-			ok = value == "tcp"
-		case "--dport":
-			ok = inPorts(value, p.port)
-		case "-s":
-			prefix, err := netip.ParsePrefix(value)
-			ok = err == nil && prefix.Contains(p.source)
-		case "--match-set":
-			ok = fw.inSet(value, p.source)
-			i++ // its second argument, src
-		default:
-			ok = false
-		}
-		if !ok {
-			return false
-		}
+// follow gives the ways out of the chain for a packet that a rule matches, and
+// whether it may go on to the next rule instead.
+func (fw *Firewall) follow(t *table, spec string, p packet) (end ends, on bool) {
+	to, away := word(spec, "-j"), word(spec, "-g")
+	switch to + away {
+	case "", "LOG":
+		return ends{}, true
+	case "DROP", "REJECT":
+		return ends{}, false
+	case "ACCEPT":
+		return ends{accepted: true}, false
+	case "RETURN":
+		return ends{returned: true}, false
 	}
-	return true
+	if _, isChain := t.chains[to+away]; !isChain {
+		return ends{accepted: true}, true
+	}
+	inner := fw.walk(t, to+away, p)
+	if away != "" {
+		return inner, false // whoever jumped to this chain goes on
+	}
+	return ends{accepted: inner.accepted}, inner.returned
+}
+
+// quoted is a text in a rule, whatever it says.
+var quoted = regexp.MustCompile(`"(\\.|[^"\\])*"`)
+
+func (fw *Firewall) matches(spec string, p packet) answer {
+	words := strings.Fields(quoted.ReplaceAllString(spec, "_"))
+	all := yes
+	for i := 0; i < len(words); {
+		not := words[i] == "!"
+		if not {
+			i++
+		}
+		if i == len(words) || words[i] == "-j" || words[i] == "-g" {
+			break
+		}
+		next := i + 1
+		for next < len(words) && words[next] != "!" && (!strings.HasPrefix(words[next], "-") || len(words[next]) == 1) {
+			next++
+		}
+		switch fw.condition(words[i], words[i+1:next], not, p) {
+		case no:
+			return no
+		case perhaps:
+			all = perhaps
+		}
+		i = next
+	}
+	return all
+}
+
+// judged are the modules that ask nothing by themselves.
+var judged = []string{"tcp", "udp", "set", "comment", "conntrack", "addrtype"}
+
+// condition judges the conditions of our own rules and the plainest others.
+func (fw *Firewall) condition(option string, args []string, not bool, p packet) answer {
+	value := strings.Join(args, " ")
+	holds := func(is bool) answer {
+		if is != not {
+			return yes
+		}
+		return no
+	}
+	switch option {
+	case "--comment":
+		return yes
+	case "-m":
+		if slices.Contains(judged, value) {
+			return yes
+		}
+	case "-p":
+		return holds(value == "tcp" || value == "all")
+	case "--dport", "--ctorigdstport":
+		return holds(inPorts(value, p.port))
+	case "-s":
+		if prefix, err := netip.ParsePrefix(value); err == nil {
+			return holds(prefix.Contains(p.source))
+		}
+	case "-i":
+		if value == "lo" {
+			return holds(false) // it comes from outside
+		}
+	case "--match-set":
+		if len(args) == 2 && args[1] == "src" {
+			return holds(fw.inSet(args[0], p.source))
+		}
+	case "--dst-type":
+		if value == "LOCAL" {
+			return holds(p.local)
+		}
+	case "--ctdir":
+		return holds(value == "ORIGINAL")
+	}
+	return perhaps
 }
 
 func inPorts(value string, port int) bool {
