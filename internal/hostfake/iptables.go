@@ -2,6 +2,7 @@ package hostfake
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -173,9 +174,15 @@ func normal(spec, family string) string {
 	return spec
 }
 
+// quoted is a text in a rule, whatever it says.
+var quoted = regexp.MustCompile(`"(\\.|[^"\\])*"`)
+
+// wordsOf gives the words of a rule, of which a text is one.
+func wordsOf(spec string) []string { return strings.Fields(quoted.ReplaceAllString(spec, "_")) }
+
 // word gives the word behind an option of a rule.
 func word(spec, option string) string {
-	words := strings.Fields(spec)
+	words := wordsOf(spec)
 	if i := slices.Index(words, option); i >= 0 && i+1 < len(words) {
 		return words[i+1]
 	}

@@ -3,7 +3,6 @@ package hostfake
 import (
 	"context"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,11 +87,8 @@ func (fw *Firewall) follow(t *table, spec string, p packet) (end ends, on bool) 
 	return ends{accepted: inner.accepted}, inner.returned
 }
 
-// quoted is a text in a rule, whatever it says.
-var quoted = regexp.MustCompile(`"(\\.|[^"\\])*"`)
-
 func (fw *Firewall) matches(spec string, p packet) answer {
-	words := strings.Fields(quoted.ReplaceAllString(spec, "_"))
+	words := wordsOf(spec)
 	all := yes
 	for i := 0; i < len(words); {
 		not := words[i] == "!"
