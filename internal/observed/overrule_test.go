@@ -136,6 +136,7 @@ func TestOverruleFollowsUserChains(t *testing.T) {
 		{"dropped before", []string{"-j a", "-j ACCEPT"}, "-A a -j DROP\n", allTraffic, ""},
 		{"our port rejected before", []string{"-p tcp -m tcp --dport 22 -j REJECT", "-j ACCEPT"}, "", ssh, ""},
 		{"our port rejected on one interface", []string{"-i eth1 -p tcp -m tcp --dport 22 -j REJECT", "-j ACCEPT"}, "", ssh, "rule 2 of INPUT"},
+		{"a chain of nft with a target's name", []string{"-j LOG"}, ":LOG - [0:0]\n-A LOG -j ACCEPT\n", allTraffic, "rule 1 of LOG"},
 		{"a loop", []string{"-j a"}, "-A a -j b\n-A b -j a\n", allTraffic, ""},
 		{"ours by another way", []string{"-p tcp -j ours"}, "-A ours -j ACCEPT\n", allTraffic, ""},
 	}

@@ -181,7 +181,7 @@ func (w *walk) rule(s step, tr traffic, back *traffic) traffic {
 	if s.rule.mapped {
 		to = "a map of nft"
 	}
-	if slices.Contains(passing, to) {
+	if slices.Contains(passing, to) && !w.table.HasOwn(to) { // nft takes any name for a chain
 		return tr
 	}
 	m := w.match(options, tr, s.rule.native)
