@@ -152,3 +152,33 @@ func TestWhatNftSaysCompletesARule(t *testing.T) {
 		}
 	}
 }
+
+// The tables of public reports, as they came. The chain of ours is not in all.
+func TestReportedTablesAreJudgedAsTheirPacketsGo(t *testing.T) {
+	for name, c := range map[string]struct {
+		hook  string
+		want  string // part of the words
+		fixed bool   // the top of the hook is no mend
+	}{
+		"docker-user-unreached":     {"DOCKER-USER", "nothing leads from INPUT or FORWARD to the hook DOCKER-USER", true},
+		"accept-before-docker-user": {"DOCKER-USER", `rule 2 of FORWARD ("-i eth0 -p tcp -m tcp --dport 80 -j ACCEPT") lets new traffic past`, true},
+		"queue":                     {"INPUT", `rule 1 of INPUT ("-j NFQUEUE --queue-num 0 --queue-bypass") lets new traffic past`, false},
+		"goto":                      {"INPUT", `the policy of INPUT, to which rule 1 of INPUT ("-g LOGALL") sends it, lets new traffic past`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text, err := os.ReadFile("testdata/ways/" + name + ".iptables")
+			if err != nil {
+				t.Fatal(err)
+			}
+			spec := HostSpec{Hooks: []string{c.hook}}.WithDefaults()
+			found := ParseTable(text).Openings(IPv4, spec, nil)
+			if len(found) != 1 || !strings.Contains(found[0].Why, c.want) || found[0].Fixed != c.fixed || !found[0].Any() {
+				t.Fatalf("the openings are %+v, want one for all: %q, fixed %t", found, c.want, c.fixed)
+			}
+			spec.Hooks = []string{"INPUT", c.hook, "FORWARD"} // as is advised; a jump that is missing will stand at the top
+			if found := ParseTable(text).Openings(IPv4, spec, nil); c.fixed && len(found) > 0 {
+				t.Errorf("with the hook that is advised there are %v", found)
+			}
+		})
+	}
+}

@@ -201,6 +201,46 @@ func TestStructureIsMendedFirst(t *testing.T) {
 	})
 }
 
+// A way past our rule that begins above the hook stays when the jump goes to
+// the hook's top: no pin is tried for it, and none is foretold to help.
+func TestAWayAroundTheHookIsNoMatterOfThePin(t *testing.T) {
+	set := setOf(ban("203.0.113.7/32", 0))
+	around := observed.Opening{Why: "rule 1 of FORWARD accepts all", Fixed: true}
+	fixed, both := holding(set), holding(set)
+	fixed.Overruled = []observed.Opening{around}
+	both.Overruled = []observed.Opening{around, {Why: "rule 1 of DOCKER-USER accepts all"}}
+	runHost(t, []hostCase{
+		{name: "a way around the hook", set: set, host: fixed, limits: standard()},
+		{name: "beside one in the hook", set: set, host: both, limits: standard(), want: []string{"host pin: rule 1 of DOCKER-USER accepts all"}},
+	})
+	after := HostAfter(*both, []Change{{Action: Pin}}, start)
+	if len(after.Overruled) != 1 || after.Overruled[0].Why != around.Why {
+		t.Errorf("of a pin it is foretold that this is left: %v", after.Overruled)
+	}
+	if hostHolds(&after, standard(), start)(pfx("203.0.113.7/32")) {
+		t.Error("the ban counts as enforced, and packets go around the hook")
+	}
+}
+
+// Without a hook there is no place for a repair, which would take the jump away
+// that is in force; a set that is there is kept up.
+func TestWithoutAHookWhatIsInForceStays(t *testing.T) {
+	set := setOf(ban("203.0.113.7/32", 0), ban("203.0.113.8/32", 0))
+	sound, damaged, none := hostOf(entry("203.0.113.7/32", 0)), hostOf(entry("203.0.113.7/32", 0)), hostOf()
+	damaged.Defects, none.Present = []string{"the jump from input is missing"}, false
+	for _, h := range []*observed.Host{sound, damaged, none} {
+		h.Unhooked = true
+	}
+	runHost(t, []hostCase{
+		{name: "a set and its chain", set: set, host: sound, limits: standard(), want: []string{"host add 203.0.113.8/32: new ban"}},
+		{name: "something of it is missing", set: set, host: damaged, limits: standard()},
+		{name: "nothing is there", set: set, host: none, limits: standard()},
+	})
+	if hostHolds(sound, standard(), start)(pfx("203.0.113.7/32")) {
+		t.Error("a ban counts as enforced through a hook that does not exist")
+	}
+}
+
 func TestOverflowKeepsOnTheHostWhatTheEdgeHasNot(t *testing.T) {
 	set := setOf(ban("203.0.113.7/32", time.Hour), ban("203.0.113.8/32", time.Hour))
 	two := func(l *Limits) { l.ACLs = []string{"acl-1", "acl-2"} }
