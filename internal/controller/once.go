@@ -134,7 +134,6 @@ func (l *Loop) Once(ctx context.Context, force bool) (plan.Report, error) {
 		l.Store.Accept()
 	}
 	l.firstLook(ctx)
-	l.protect()
 	l.set = l.Store.Set(l.Now())
 	o := &once{loop: l, problems: []error{refreshErr}}
 	if l.Host != nil {
@@ -143,7 +142,6 @@ func (l *Loop) Once(ctx context.Context, force bool) (plan.Report, error) {
 	}
 	found, err := l.discoverOnce(ctx)
 	l.take(found)
-	l.protect()
 	o.cycleACLs(ctx, found.IDs)
 	if err == nil && l.inOrder() {
 		o.cycleACLs(ctx, l.retireOld())
@@ -176,6 +174,7 @@ type once struct {
 
 // publish gives the actors an order within the limits of this moment.
 func (o *once) publish() {
+	o.loop.protect()
 	o.order = o.loop.board.publish(plan.Prepare(o.loop.set, o.loop.limits), o.loop.limits)
 }
 

@@ -62,7 +62,7 @@ func Connect(ctx context.Context) (*ec2.Client, error) {
 // back as an error.
 func Settings(ctx context.Context) (aws.Config, error) {
 	metadata, _ := MetadataService()
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}),
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}), config.WithHTTPClient(noticed()),
 		config.WithEC2RoleCredentialOptions(func(o *ec2rolecreds.Options) { o.Client = metadata }),
 		func(o *config.LoadOptions) error {
 			o.DefaultsModeOptions.IMDSClient = metadata

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,12 +38,15 @@ const resolvedBehind = "/run/systemd/resolve/resolv.conf"
 var resolvedStubs = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 53}), netip.AddrFrom4([4]byte{127, 0, 0, 54})}
 
 // ProtectedHere gives the addresses of this host, its gateways and its
-// resolvers. What could be found out is given even when there is an error,
-// which names what could not.
-func ProtectedHere() ([]Protected, error) { return ProtectedSeenIn("/") }
+// resolvers, and those by which this process reaches AWS. What could be found
+// out is given even when there is an error, which names what could not.
+func ProtectedHere() ([]Protected, error) {
+	here, err := ProtectedSeenIn("/")
+	return append(here, waysToAWS(time.Now())...), err
+}
 
-// ProtectedSeenIn does the same with the files that are seen below a root, such
-// as another process's.
+// ProtectedSeenIn gives those of this host alone, with the files that are seen
+// below a root, such as another process's.
 func ProtectedSeenIn(root string) ([]Protected, error) {
 	own, ownErr := ownAddresses()
 	hops, hopsErr := gateways()
