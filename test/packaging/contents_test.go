@@ -19,18 +19,21 @@ import (
 
 // files are what both packages hold, with the mode as ls writes it.
 var files = map[string]string{
-	"/usr/bin/reconciler":                                       "-rwxr-xr-x",
-	"/usr/lib/systemd/system/reconciler.service":                "-rw-r--r--",
-	"/usr/lib/sysusers.d/reconciler.conf":                       "-rw-r--r--",
-	"/usr/lib/tmpfiles.d/reconciler.conf":                       "-rw-r--r--",
-	"/usr/lib/modules-load.d/reconciler.conf":                   "-rw-r--r--",
-	"/etc/reconciler/config.yaml":                               "-rw-r--r--",
-	"/etc/fail2ban/action.d/reconciler.conf":                    "-rw-r--r--",
-	"/usr/share/man/man8/reconciler.8.gz":                       "-rw-r--r--",
-	"/usr/share/man/man8/reconciler-ban.8.gz":                   "-rw-r--r--",
-	"/usr/share/bash-completion/completions/reconciler":         "-rw-r--r--",
-	"/usr/share/doc/reconciler/examples/reconciler-policy.json": "-rw-r--r--",
-	"/usr/share/doc/reconciler/examples/reconciler-sshd.conf":   "-rw-r--r--",
+	"/usr/bin/reconciler":                                            "-rwxr-xr-x",
+	"/usr/lib/systemd/system/reconciler.service":                     "-rw-r--r--",
+	"/usr/lib/sysusers.d/reconciler.conf":                            "-rw-r--r--",
+	"/usr/lib/systemd/system/iptables.service.d/50-reconciler.conf":  "-rw-r--r--",
+	"/usr/lib/systemd/system/ip6tables.service.d/50-reconciler.conf": "-rw-r--r--",
+	"/usr/lib/systemd/system/firewalld.service.d/50-reconciler.conf": "-rw-r--r--",
+	"/usr/lib/tmpfiles.d/reconciler.conf":                            "-rw-r--r--",
+	"/usr/lib/modules-load.d/reconciler.conf":                        "-rw-r--r--",
+	"/etc/reconciler/config.yaml":                                    "-rw-r--r--",
+	"/etc/fail2ban/action.d/reconciler.conf":                         "-rw-r--r--",
+	"/usr/share/man/man8/reconciler.8.gz":                            "-rw-r--r--",
+	"/usr/share/man/man8/reconciler-ban.8.gz":                        "-rw-r--r--",
+	"/usr/share/bash-completion/completions/reconciler":              "-rw-r--r--",
+	"/usr/share/doc/reconciler/examples/reconciler-policy.json":      "-rw-r--r--",
+	"/usr/share/doc/reconciler/examples/reconciler-sshd.conf":        "-rw-r--r--",
 }
 
 // It comes first: what it builds, others look at.

@@ -58,6 +58,10 @@ var loaders = map[string][]string{
 		"After=syslog.target\nBefore=ip6tables.service\nAssertPathExists=/etc/sysconfig/iptables\n",       // of RHEL 7
 		early + "Before=network-pre.target\nWants=network-pre.target\nAfter=local-fs.target\n",            // Arch
 		early + "Before=network.target\nAfter=systemd-modules-load.service local-fs.target\nWants=network-pre.target\n",
+		"After=network.target sshd.service ssh.service\n",
+		"After=multi-user.target\n",
+		"After=network-online.target docker.service cloud-final.service\nWants=network-online.target\nBefore=fail2ban.service\n",
+		"Before=network.target ssh.service sshd.service\nAfter=cloud-init.service\n",
 	},
 	"ip6tables.service":            {"After=network.target\n", "Before=network-pre.target\nWants=network-pre.target\nAfter=syslog.target iptables.service\n"},
 	"netfilter-persistent.service": {early + "Wants=network-pre.target systemd-modules-load.service local-fs.target\nBefore=network-pre.target\nAfter=systemd-modules-load.service local-fs.target\n", early + "Wants=systemd-modules-load.service local-fs.target\nBefore=network.target\nAfter=systemd-modules-load.service local-fs.target\n"},
@@ -83,6 +87,14 @@ func cycles(t *testing.T, units map[string]string) string {
 		put(t, dir, filepath.Base(path), string(mustRead(t, path)))
 	}
 	var all []string
+	for name := range loaders {
+		if wipes(name) {
+			if err := os.Mkdir(filepath.Join(dir, name+".d"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			put(t, dir, name+".d/50-reconciler.conf", string(mustRead(t, afterRules)))
+		}
+	}
 	for name, text := range units {
 		if !strings.Contains(text, "[Unit]") {
 			text = "[Unit]\n" + text
@@ -127,7 +139,35 @@ func mustRead(t *testing.T, path string) []byte {
 	return data
 }
 
-const unit = "../../deploy/systemd/reconciler.service"
+const (
+	unit       = "../../deploy/systemd/reconciler.service"
+	afterRules = "../../deploy/systemd/after-rules.conf"
+)
+
+// wipes reports whether a unit replaces the rules of others with its own.
+func wipes(loader string) bool { return loader != "docker.service" && loader != "fail2ban.service" }
+
+// Whoever wipes our rules asks for them when it is done, at whatever moment of
+// the boot that is; and asks for nothing else.
+func TestWhoeverLoadsRulesAsAWholeAsksForOurs(t *testing.T) {
+	packaged := string(mustRead(t, "../../deploy/packaging/nfpm.yaml"))
+	for loader := range loaders {
+		line := "src: deploy/systemd/after-rules.conf, dst: /usr/lib/systemd/system/" + loader + ".d/50-reconciler.conf,"
+		if strings.Contains(packaged, line) != wipes(loader) {
+			t.Errorf("of %s the packages hold the drop-in: %t, want %t", loader, !wipes(loader), wipes(loader))
+		}
+	}
+	var settings []string
+	for line := range strings.Lines(string(mustRead(t, afterRules))) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			settings = append(settings, line)
+		}
+	}
+	want := []string{"[Service]", "ExecStartPost=+-/usr/bin/systemctl --no-block reload reconciler.service"}
+	if !slices.Equal(settings, want) {
+		t.Errorf("the drop-in says %q: what orders can close a cycle, and what waits or fails can keep the site's rules from loading", settings)
+	}
+}
 
 // systemd leaves one of a cycle's units out, and that may be the network. What
 // is a cycle without ours is not ours to answer for.
