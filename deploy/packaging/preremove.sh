@@ -48,6 +48,13 @@ if [ -d /run/systemd/system ]; then
 	systemctl disable --now reconciler.service || true
 fi
 
+# Rules that were saved with ours ask a set that nobody makes any more.
+for saved in /etc/iptables/rules.v4 /etc/iptables/rules.v6 /etc/sysconfig/iptables /etc/sysconfig/ip6tables; do
+	if grep -qs -e "--match-set $chain-v" "$saved"; then
+		echo "reconciler: the next boot cannot restore $saved, which holds the chain $chain; take it out with: sed -Ei '/[ :]$chain( |\$)/d' $saved" >&2
+	fi
+done
+
 if grep -rqsE '^[[:space:]]*(ban)?action(_allports)?[[:space:]]*=.*reconciler' /etc/fail2ban/jail.conf /etc/fail2ban/jail.local /etc/fail2ban/jail.d; then
 	echo "reconciler: jails of fail2ban still name the action reconciler; give them another and run: fail2ban-client reload --restart" >&2
 fi

@@ -14,16 +14,16 @@ import (
 // Rules that were saved with ours among them are refused as a whole by the next
 // boot, unless the sets that they ask are made first.
 func TestSavedRulesWithOursCanBeRestoredAtABoot(t *testing.T) {
-	for _, variant := range []string{"nft", "legacy"} {
+	for variant, name := range map[string]string{"nft": "etc/iptables/rules.v4", "legacy": "etc/sysconfig/iptables"} {
 		t.Run(variant, func(t *testing.T) {
 			m := kernelMachine(t, variant)
-			m.tables("-A INPUT -p tcp -m tcp --dport 23 -j DROP")
+			m.tables(":"+ours+"-of-another - [0:0]", "-A INPUT -p tcp -m tcp --dport 23 -j DROP", "-A INPUT -j "+ours+"-of-another")
 			do(t, m.host(ipset), repair, add("203.0.113.7/32", time.Time{}))
 			root := t.TempDir()
-			if err := os.MkdirAll(filepath.Join(root, "etc", "iptables"), 0o755); err != nil {
+			file := filepath.Join(root, name)
+			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			file := filepath.Join(root, "etc", "iptables", "rules.v4")
 			saved := testenv.Run(t, "", "iptables-"+variant+"-save", "-t", "filter")
 			if err := os.WriteFile(file, []byte(saved), 0o600); err != nil {
 				t.Fatal(err)
@@ -36,7 +36,7 @@ func TestSavedRulesWithOursCanBeRestoredAtABoot(t *testing.T) {
 				return host
 			}
 			host := read()
-			if len(host.Saved) != 1 || len(host.Notes()) != 1 || !strings.Contains(host.Notes()[0], observed.Unsave(file, ours)) {
+			if len(host.Saved) != 1 || len(host.Notes()) != 1 || !strings.Contains(host.Notes()[0], observed.Unsave(file, ours)) || !strings.Contains(host.Notes()[0], observed.SaveWithout(file, ours)) {
 				t.Fatalf("of the saved rules it is said %q", host.Notes())
 			}
 			testenv.CleanFirewall(t) // the boot
@@ -58,6 +58,17 @@ func TestSavedRulesWithOursCanBeRestoredAtABoot(t *testing.T) {
 			}
 			testenv.CleanFirewall(t)
 			testenv.Run(t, string(text), "iptables-"+variant+"-restore")
+			if dump := m.dump(t); !strings.Contains(dump, "-A INPUT -j "+ours+"-of-another") {
+				t.Errorf("what is not ours went as well:\n%s", dump)
+			}
+
+			do(t, m.host(ipset), repair, add("203.0.113.7/32", time.Time{}))
+			testenv.Run(t, "", "sh", "-c", strings.Replace(observed.SaveWithout(file, ours), "iptables-save", "iptables-"+variant+"-save", 1))
+			if host := read(); len(host.Saved) != 0 {
+				t.Errorf("it was saved without ours, and it is said %q", host.Notes())
+			}
+			testenv.CleanFirewall(t)
+			testenv.Run(t, "", "sh", "-c", "iptables-"+variant+"-restore <"+file)
 		})
 	}
 }

@@ -129,7 +129,7 @@ func (e *examination) firewall() {
 		e.ok("jump", "nothing before the jump from %s to %s lets new traffic past it", strings.Join(e.Config.Hooks, ", "), e.Config.Chain)
 	}
 	for _, s := range host.Saved {
-		e.fail("saved rules", observed.Unsave(s.Path, s.Chain), "%s", observed.SavedWords(s.Path, s.Chain))
+		e.fail("saved rules", observed.Unsave(s.Path, s.Chain)+" # and save with: "+observed.SaveWithout(s.Path, s.Chain), "%s", observed.SavedWords(s.Path, s.Chain))
 	}
 	for _, w := range host.Warnings {
 		e.warn("firewall", e.mendOf(host), "%s", w)

@@ -1,6 +1,8 @@
 package observed
 
 import (
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,5 +88,22 @@ func TestABanSurvivesBeingWrittenAsARule(t *testing.T) {
 	got, _ := Rule{Spec: (HostSpec{}).WithDefaults().EntryRules(late)[0]}.Entry()
 	if got.Until.Before(late.Until) {
 		t.Errorf("a ban until %s would be lifted early, at %s", late.Until, got.Until)
+	}
+}
+
+// What is looked for is what is made before a boot restores it.
+func TestTheSetsOfEveryFileOfSavedRulesAreMadeAtABoot(t *testing.T) {
+	script, err := os.ReadFile("../../deploy/packaging/saved-sets.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(script), "saved='")
+	list, _, _ = strings.Cut(list, "'")
+	var want []string
+	for _, name := range savedRules {
+		want = append(want, "/"+name)
+	}
+	if got := strings.Fields(list); !slices.Equal(got, want) {
+		t.Errorf("the script reads %v, and the reader %v", got, want)
 	}
 }

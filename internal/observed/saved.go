@@ -44,9 +44,21 @@ func (s HostSpec) asksOurs(text string) bool {
 	return false
 }
 
-// Unsave is the command that takes ours out of a file of saved rules.
-func Unsave(path, chain string) string {
-	return fmt.Sprintf("sed -i '/%s/d' %s", strings.ReplaceAll(chain, ".", `\.`), path)
+// Unsave is the command that takes ours out of a file of saved rules: what makes
+// the chain, leads to it or stands in it, and nothing of a chain whose name ours
+// begins.
+func Unsave(path, chain string) string { return "sed -Ei '/" + lineOfOurs(chain) + "/d' " + path }
+
+func lineOfOurs(chain string) string { return "[ :]" + strings.ReplaceAll(chain, ".", `\.`) + "( |$)" }
+
+// SaveWithout is the command that saves the rules of the file's family without
+// ours.
+func SaveWithout(path, chain string) string {
+	program := "iptables-save"
+	if base := filepath.Base(path); strings.HasPrefix(base, "ip6") || strings.HasSuffix(base, ".v6") {
+		program = "ip6tables-save"
+	}
+	return fmt.Sprintf("%s | grep -Ev '%s' > %s", program, lineOfOurs(chain), path)
 }
 
 // SavedWords says what is wrong with a file of saved rules that holds ours.
@@ -58,7 +70,7 @@ func SavedWords(path, chain string) string {
 func (h Host) Notes() []string {
 	notes := h.Warnings[:len(h.Warnings):len(h.Warnings)]
 	for _, s := range h.Saved {
-		notes = append(notes, SavedWords(s.Path, s.Chain)+"; take ours out with: "+Unsave(s.Path, s.Chain))
+		notes = append(notes, SavedWords(s.Path, s.Chain)+"; take ours out with: "+Unsave(s.Path, s.Chain)+"; and save without it: "+SaveWithout(s.Path, s.Chain))
 	}
 	return notes
 }

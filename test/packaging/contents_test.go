@@ -21,6 +21,7 @@ import (
 var files = map[string]string{
 	"/usr/bin/reconciler":                                            "-rwxr-xr-x",
 	"/usr/lib/systemd/system/reconciler.service":                     "-rw-r--r--",
+	"/usr/lib/reconciler/saved-sets":                                 "-rwxr-xr-x",
 	"/usr/lib/sysusers.d/reconciler.conf":                            "-rw-r--r--",
 	"/usr/lib/systemd/system/iptables.service.d/50-reconciler.conf":  "-rw-r--r--",
 	"/usr/lib/systemd/system/ip6tables.service.d/50-reconciler.conf": "-rw-r--r--",
@@ -60,6 +61,9 @@ func TestTheDebHoldsWhatAHostNeeds(t *testing.T) {
 		if !regexp.MustCompile(`(?m)^` + mode + ` root/root .* \.` + regexp.QuoteMeta(path) + `$`).MatchString(list) {
 			t.Errorf("the .deb does not hold %s with mode %s:\n%s", path, mode, list)
 		}
+	}
+	if !strings.Contains(list, "./usr/share/netfilter-persistent/plugins.d/12-reconciler\n") {
+		t.Errorf("the .deb does not hold the plugin of netfilter-persistent:\n%s", list)
 	}
 	about := run(t, "dpkg-deb", "-I", deb)
 	for _, want := range []string{"Depends: iptables, ipset", "Recommends: fail2ban", "Architecture: amd64", "Version: 1.0.0-1"} {

@@ -92,7 +92,7 @@ func cycles(t *testing.T, units map[string]string) string {
 			if err := os.Mkdir(filepath.Join(dir, name+".d"), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			put(t, dir, name+".d/50-reconciler.conf", string(mustRead(t, afterRules)))
+			put(t, dir, name+".d/50-reconciler.conf", string(mustRead(t, rulesLoader)))
 		}
 	}
 	for name, text := range units {
@@ -141,7 +141,7 @@ func mustRead(t *testing.T, path string) []byte {
 
 const (
 	unit       = "../../deploy/systemd/reconciler.service"
-	afterRules = "../../deploy/systemd/after-rules.conf"
+	rulesLoader = "../../deploy/systemd/rules-loader.conf"
 )
 
 // wipes reports whether a unit replaces the rules of others with its own.
@@ -152,18 +152,18 @@ func wipes(loader string) bool { return loader != "docker.service" && loader != 
 func TestWhoeverLoadsRulesAsAWholeAsksForOurs(t *testing.T) {
 	packaged := string(mustRead(t, "../../deploy/packaging/nfpm.yaml"))
 	for loader := range loaders {
-		line := "src: deploy/systemd/after-rules.conf, dst: /usr/lib/systemd/system/" + loader + ".d/50-reconciler.conf,"
+		line := "src: deploy/systemd/rules-loader.conf, dst: /usr/lib/systemd/system/" + loader + ".d/50-reconciler.conf,"
 		if strings.Contains(packaged, line) != wipes(loader) {
 			t.Errorf("of %s the packages hold the drop-in: %t, want %t", loader, !wipes(loader), wipes(loader))
 		}
 	}
 	var settings []string
-	for line := range strings.Lines(string(mustRead(t, afterRules))) {
+	for line := range strings.Lines(string(mustRead(t, rulesLoader))) {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
 			settings = append(settings, line)
 		}
 	}
-	want := []string{"[Service]", "ExecStartPost=+-/usr/bin/systemctl --no-block reload reconciler.service"}
+	want := []string{"[Service]", "ExecStartPre=+-/usr/lib/reconciler/saved-sets start", "ExecStartPost=+-/usr/bin/systemctl --no-block reload reconciler.service"}
 	if !slices.Equal(settings, want) {
 		t.Errorf("the drop-in says %q: what orders can close a cycle, and what waits or fails can keep the site's rules from loading", settings)
 	}
