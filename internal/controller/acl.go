@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -35,6 +34,8 @@ type aclActor struct {
 	withheld withheld
 	quotas   quotas
 	due      time.Duration  // how old the picture may grow
+	began    time.Time      // since when it is tried to read the ACL
+	looked   time.Time      // the look whose outcome is on record
 	random   func() float64 // from 0 up to 1
 }
 
@@ -53,6 +54,7 @@ func (a *aclActor) cycle(ctx context.Context, o order) report {
 			unsaved = a.notice(o, before)
 			r.read = true
 		}
+		a.recordLook()
 		limits, now := a.limits(o), a.now()
 		var changes []plan.Change
 		changes, r.withheld = a.withheld.plan(o, limits, now, func(limits plan.Limits) ([]plan.Change, []plan.Change) {
@@ -171,6 +173,7 @@ func (a *aclActor) adoptPicture(read observed.ACL, now time.Time) {
 // apply records the window and shape, makes the calls and draws the
 // consequences of each. What the next pass can mend by itself is no error here.
 func (a *aclActor) apply(ctx context.Context, changes []plan.Change, limits plan.Limits, r *report) error {
+	a.recordWrites(changes)
 	if !limits.Retired[a.id] {
 		if err := a.memory.RecordUsage(a.id, limits.Current()); err != nil {
 			return fmt.Errorf("nothing is written to %s before its window is on record: %w", a.id, err)
@@ -266,24 +269,4 @@ func (a *aclActor) limits(o order) plan.Limits {
 		}
 	}
 	return limits
-}
-
-// confirmed gives the lifted prefixes that this ACL holds no more, neither for
-// sure nor perhaps.
-func (a *aclActor) confirmed(o order, err error) map[netip.Prefix]bool {
-	if err != nil || a.picture == nil {
-		return nil
-	}
-	held := map[netip.Prefix]bool{}
-	for _, e := range a.picture.Entries {
-		held[e.Prefix] = held[e.Prefix] || !e.Allow
-	}
-	for _, d := range a.known.doubts {
-		held[d.Prefix] = true
-	}
-	var widths []int
-	for _, u := range a.memory.Usages()[a.id] {
-		widths = append(widths, u.IPv6Prefix)
-	}
-	return gone(o.want.Set().Lifted, func(p netip.Prefix) bool { return held[p] }, widths)
 }

@@ -34,9 +34,7 @@ func (l *Loop) after(ctx context.Context, r report) {
 	} else if l.host != nil && len(r.results) > 0 && l.limits.HostMode == plan.HostOverflow {
 		l.host.poke()
 	}
-	if lifted := l.board.forgettable(l.set.Lifted, l.targets()); len(lifted) > 0 {
-		l.Store.Forget(lifted)
-	}
+	l.forget()
 	if len(l.retiring) > 0 && l.inOrder() {
 		l.keep(ctx, l.retireOld())
 		l.refresh(true)
@@ -106,18 +104,4 @@ func (l *Loop) removeRetired(ctx context.Context) {
 func (l *Loop) summaryLimits(limits plan.Limits) plan.Limits {
 	limits.Usages, limits.Shared = l.Store.Usages(), l.Store.Shared(l.Now())
 	return limits
-}
-
-// targets are all that must confirm a removal before it is forgotten: the
-// host, each ACL kept now, and each that was ever written to.
-func (l *Loop) targets() []string {
-	var all []string
-	if l.host != nil {
-		all = append(all, plan.HostTarget)
-	}
-	all = append(all, l.limits.ACLs...)
-	for id := range l.Store.Usages() {
-		all = append(all, id)
-	}
-	return all
 }

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"reconciler/internal/desired"
 	"reconciler/internal/observed"
 	"reconciler/internal/plan"
 )
@@ -139,27 +138,4 @@ func (b *board) caughtUp(target string, number uint64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.reports[target].number >= number
-}
-
-// forgettable gives the lifted prefixes whose removal all targets confirm.
-func (b *board) forgettable(lifted map[netip.Prefix]desired.Reason, targets []string) []netip.Prefix {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var out []netip.Prefix
-	for p := range lifted {
-		if !slices.ContainsFunc(targets, func(t string) bool { return !b.confirmed[t][p] }) {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-// gone gives the lifted prefixes that a target does not hold, in whatever
-// width it may have written them.
-func gone(lifted map[netip.Prefix]desired.Reason, holds func(netip.Prefix) bool, widths []int) map[netip.Prefix]bool {
-	out := make(map[netip.Prefix]bool, len(lifted))
-	for p := range lifted {
-		out[p] = !holds(p) && !slices.ContainsFunc(widths, func(w int) bool { return holds(observed.Widen(p, w)) })
-	}
-	return out
 }

@@ -21,8 +21,9 @@ func (l *Loop) aclActor(id string) *aclActor {
 	a := &aclActor{
 		id: id, read: l.found.reader(), backend: apply.NACL{API: l.found.EC2, ID: id, Now: l.Now},
 		board: l.board, memory: l.Store, now: l.Now, resync: l.Config.Resync,
-		known: newACLMemory(), quotas: newQuotas(), random: l.random(),
+		known: newACLMemory(), quotas: newQuotas(), random: l.random(), began: l.began,
 	}
+	a.known.hasty = l.hasty
 	for _, picture := range l.found.Pictures {
 		if picture.ID == id {
 			a.adoptPicture(picture, l.Now())

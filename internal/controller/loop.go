@@ -74,6 +74,8 @@ type Loop struct {
 	set       desired.Set
 	limits    plan.Limits
 	host      *driver
+	began     time.Time
+	hasty     bool // there is one reconcile and no later look
 	acls      map[string]*keeper
 	// retiring are ACLs that are configured no longer and not cleaned yet.
 	retiring []string
@@ -106,7 +108,7 @@ const (
 
 // init prepares what Run and Once share.
 func (l *Loop) init() {
-	l.board = newBoard()
+	l.board, l.began = newBoard(), l.Now()
 	l.tell = newTeller(l.Log, l.Now)
 	l.acls, l.arrivals, l.heard = map[string]*keeper{}, arrivals{}, map[string]report{}
 	l.reports, l.founds, l.again = make(chan report, 16), make(chan Found), make(chan struct{}, 1)

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -21,6 +22,11 @@ type Memory interface {
 	RecordMetadata(m observed.Metadata) error
 	Shared(now time.Time) map[string]bool
 	RecordShared(acl string, now time.Time) error
+	// Held gives what may be in an ACL, and whether that is known.
+	Held(acl string) (prefixes map[netip.Prefix]bool, known bool)
+	// RecordHeld keeps it. On a disk that is full it counts for this process
+	// alone: an ACL is written to all the same.
+	RecordHeld(acl string, prefixes map[netip.Prefix]bool)
 }
 
 // Usages gives every window and shape that was recorded, by ACL.
@@ -50,7 +56,12 @@ func (s *FileStore) ForgetUsage(acl string) error {
 	delete(next.Usages, acl)
 	delete(next.Learned, acl)
 	delete(next.Shared, acl)
-	return s.remember(next)
+	if err := s.remember(next); err != nil {
+		return err
+	}
+	delete(s.held, acl)
+	s.unsaved = true
+	return s.saveHeld()
 }
 
 // Learned gives the quota that the API made known.

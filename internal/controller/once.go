@@ -123,6 +123,7 @@ func (l *Loop) warnings(own []string, state observed.State) []string {
 // all the rest.
 func (l *Loop) Once(ctx context.Context, force bool) (plan.Report, error) {
 	l.init()
+	l.hasty = true
 	l.Store.Sync(ctx)
 	_, refreshErr := l.Store.Refresh(l.Now())
 	refreshErr = errors.Join(refreshErr, l.readOn(ctx))
@@ -155,9 +156,7 @@ func (l *Loop) Once(ctx context.Context, force bool) (plan.Report, error) {
 	for _, r := range o.failed {
 		o.problems = append(o.problems, r.err)
 	}
-	if lifted := l.board.forgettable(l.set.Lifted, l.targets()); len(lifted) > 0 && err == nil {
-		l.Store.Forget(lifted)
-	}
+	l.forget()
 	o.problems = append(o.problems, err, l.Store.Save(l.Now()))
 	return l.reportOf(o.order, o.reports), errors.Join(o.problems...)
 }
@@ -195,7 +194,6 @@ func (o *once) cycleACLs(ctx context.Context, ids []string) {
 	o.publish()
 	for _, id := range ids {
 		actor := o.loop.aclActor(id)
-		actor.known.hasty = true
 		r := actor.cycle(ctx, o.order)
 		for i := 1; r.again && (r.err == nil || errors.Is(r.err, apply.ErrTooOld)) && i < mostAgain; i++ {
 			r.err = nil

@@ -22,6 +22,8 @@ type FileStore struct {
 	absent     []absent // logs in S3 that could not be opened
 	home       keeperOfMemory
 	memory     desired.Memory
+	held       map[string]map[netip.Prefix]bool // by ACL: what may be in it
+	unsaved    bool                             // held is not on disk as it is
 	writing    bool
 	connect    connector
 	portion    func() func() bool // see desired.File
@@ -38,6 +40,7 @@ type FileStore struct {
 // keeperOfMemory is the log whose snapshot keeps the memory.
 type keeperOfMemory interface {
 	Memory() desired.Memory
+	HeldPath() string
 	SaveSnapshot(mem desired.Memory, now time.Time) error
 }
 
@@ -64,6 +67,7 @@ func openStore(cfg config.Config, writing bool, now time.Time, connect connector
 	known := s.memory.Sources
 	s.memory = s.home.Memory()
 	s.memory.Sources = known
+	s.loadHeld()
 	return s, nil
 }
 

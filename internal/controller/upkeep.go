@@ -38,6 +38,7 @@ func (s *FileStore) Maintain(now time.Time) error {
 			errs = append(errs, err)
 		}
 	}
+	errs = append(errs, s.saveHeld())
 	if s.known != s.saved && now.Sub(s.savedAt) >= saveEvery {
 		errs = append(errs, s.save(now))
 	}
@@ -74,6 +75,7 @@ func (s *FileStore) save(now time.Time) error {
 	for _, r := range s.remotes {
 		errs = append(errs, r.Save(now))
 	}
+	errs = append(errs, s.saveHeld())
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}

@@ -67,7 +67,10 @@ func openLock(path string) (*os.File, error) {
 }
 
 // sweep removes what a killed writer left of a snapshot. A failure does no harm.
-func (f *File) sweep() { sweepPending(f.snapPath()) }
+func (f *File) sweep() {
+	sweepPending(f.snapPath())
+	sweepPending(f.HeldPath())
+}
 
 // sweepPending removes what killed writers left of the file at path.
 func sweepPending(path string) {
