@@ -18,7 +18,9 @@ import (
 
 var now = time.Unix(1_800_000_000, 0)
 
-func reader() Reader { return Reader{Run: withClient{err: tool.ErrNotFound}, Host: "bastion", Bantime: 3600, Now: now} }
+func reader() Reader {
+	return Reader{Run: withClient{err: tool.ErrNotFound}, Host: "bastion", Bantime: 3600, Now: now}
+}
 
 // database makes a database out of SQL.
 func database(t *testing.T, sql string) string {
