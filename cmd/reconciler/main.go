@@ -92,7 +92,7 @@ fail2ban (or a person) appends to the log; the daemon enforces what the log says
 		plainCommand("pause", "Lift everything that is ours and hold still, until resume"),
 		plainCommand("resume", "Go on after a pause"),
 		plainCommand("confirm", "Let the removals that are withheld through, once"),
-		planCommand(), applyCommand(), runCommand(), statusCommand(), aclCommand(),
+		planCommand(), applyCommand(), runCommand(), checkCommand(), statusCommand(), aclCommand(),
 		adoptCommand(), teardownCommand(), doctorCommand(), importCommand(), sandboxCommand(), versionCommand(),
 	)
 	for _, command := range extra {

@@ -13,6 +13,7 @@ import (
 
 	"reconciler/internal/config"
 	"reconciler/internal/controller"
+	"reconciler/internal/desired"
 	"reconciler/internal/metrics"
 )
 
@@ -26,6 +27,8 @@ var errReload = errors.New("the configuration is read again")
 type server struct {
 	cmd     *cobra.Command
 	cfg     config.Config
+	keeper  config.Keeper
+	doubt   error            // why cfg is not the configuration that was asked for
 	old     *config.Config   // the one before, while its chain may still be there
 	release func() error     // gives the chain's lock back
 	metrics *metrics.Metrics // nil: nobody has asked for them yet
@@ -40,22 +43,14 @@ type turn struct {
 
 // serve runs the loop, anew after every SIGHUP, until a signal ends it.
 func serve(cmd *cobra.Command) error {
-	cfg, err := loadConfig(cmd)
-	if err != nil {
-		return err
-	}
-	release, err := controller.Lock(cfg.Chain, newLogger(cmd.ErrOrStderr(), cfg))
-	if err != nil {
-		return err
-	}
-	s := &server{cmd: cmd, cfg: cfg, release: release}
+	s := &server{cmd: cmd, keeper: config.NewKeeper(cmd.Flags(), os.Environ()), release: func() error { return nil }}
 	defer func() { s.release() }() //nolint:errcheck // the kernel frees it with the process
 	ctx, stop := contextOf(cmd)
 	defer stop()
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, unix.SIGHUP)
 	defer signal.Stop(hup)
-	t, err := s.open(ctx, cfg)
+	t, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -71,6 +66,30 @@ func serve(cmd *cobra.Command) error {
 			return nil
 		}
 	}
+}
+
+// begin opens the first turn: under the configuration, or, when that cannot be
+// used, under the copy that an earlier daemon kept. A host that comes back from a
+// restart is not to stand open because of a typo.
+func (s *server) begin(ctx context.Context) (*turn, error) {
+	cfg, bad := loadConfig(s.cmd)
+	if bad == nil {
+		var t *turn
+		if t, bad = s.adopt(ctx, cfg); bad == nil || errors.Is(bad, controller.ErrHeld) || errors.Is(bad, desired.ErrLocked) {
+			return t, bad // beside another daemon there is nothing to go on with
+		}
+	}
+	kept, err := s.keeper.Load()
+	if err != nil {
+		return nil, bad
+	}
+	t, err := s.adopt(ctx, kept)
+	if err != nil {
+		return nil, bad
+	}
+	s.doubt = bad
+	s.complain("the configuration cannot be used, and the last good one is in force; mend it, then run: systemctl reload reconciler", bad)
+	return t, nil
 }
 
 // open prepares a turn.
@@ -93,6 +112,8 @@ func (s *server) run(t *turn, hup <-chan os.Signal) (again bool, err error) {
 	log, cfg := t.loop.Log, t.config
 	t.loop.Notify = notifier(log)
 	t.loop.Retired = oldBackend(s.old, cfg)
+	t.loop.Doubt = s.doubt
+	s.keep()
 	defer s.observe(t)()
 	go watchdog(t.ctx, t.loop)
 	go func() {
@@ -120,6 +141,7 @@ func (s *server) reload(ctx context.Context) *turn {
 	if err == nil {
 		t, err = s.adopt(ctx, next)
 	}
+	s.doubt = err
 	if err != nil {
 		s.complain("the new configuration is not taken; the old one stays in force", err)
 		if t = s.reopen(ctx); t == nil {
@@ -155,7 +177,7 @@ func (s *server) reopen(ctx context.Context) *turn {
 
 // adopt opens a turn under a new configuration, with the lock of its chain.
 func (s *server) adopt(ctx context.Context, next config.Config) (*turn, error) {
-	moved, release := next.Chain != s.cfg.Chain, s.release
+	first, moved, release := s.cfg.Chain == "", next.Chain != s.cfg.Chain, s.release
 	var err error
 	if moved {
 		if release, err = controller.Lock(next.Chain, newLogger(s.cmd.ErrOrStderr(), next)); err != nil {
@@ -172,9 +194,21 @@ func (s *server) adopt(ctx context.Context, next config.Config) (*turn, error) {
 	if moved {
 		s.release() //nolint:errcheck // the old chain is nobody's now
 	}
-	last := s.cfg
-	s.old, s.cfg, s.release = &last, next, release
+	if last := s.cfg; !first {
+		s.old = &last
+	}
+	s.cfg, s.release = next, release
 	return t, nil
+}
+
+// keep keeps a copy of the configuration in force for the next start.
+func (s *server) keep() {
+	if s.doubt != nil {
+		return
+	}
+	if err := s.keeper.Save(s.cfg); err != nil {
+		s.complain("a later start could not go on without the configuration file", err)
+	}
 }
 
 func (s *server) complain(words string, err error) {

@@ -82,6 +82,8 @@ type Config struct {
 	LogJSON  bool
 
 	File string // the configuration file that was read; empty: none
+
+	said layer // what the file says, for a Keeper
 }
 
 // Register adds --config and a flag for every setting. Values are checked by
@@ -109,7 +111,7 @@ func load(fs *pflag.FlagSet, environ []string, defaultPath string) (Config, erro
 		return Config{}, err
 	}
 	if read {
-		c.File = path
+		c.File, c.said = path, file
 	}
 	return c, nil
 }

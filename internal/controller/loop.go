@@ -55,6 +55,7 @@ type Loop struct {
 	Now     func() time.Time
 	Wake    <-chan struct{}   // events of the log's directory
 	Notify  func(text string) // systemd's sd_notify; never nil
+	Doubt   error             // the configuration that was asked for cannot be used, and Config is another; may be nil
 	Retired apply.Backend     // of a chain that is to go once this one is in place; may be nil
 	// Observer is told what happens, for metrics; may be nil.
 	Observer Observer
@@ -115,6 +116,7 @@ func (l *Loop) init() {
 	l.news = make(chan struct{}, 1)
 	l.metadata = l.Store.Metadata()
 	l.Cloud.Written = len(l.Store.Usages()) > 0
+	l.tell.said[configuring] = gistOf(l.Doubt) // whoever set it has said it
 	l.limits = LimitsOf(l.Config)
 	l.limits.Subnets = l.metadata.Subnets
 }

@@ -94,6 +94,8 @@ func untilText(until time.Time) string {
 const (
 	reading = "state"            // a source of bans
 	saving  = "saving the state" // and what is beside it on the disk
+
+	configuring = "configuration"
 )
 
 // trouble logs a failure when it appears or changes, and its end; true when it
@@ -155,7 +157,7 @@ func (t *teller) source(set desired.Set, err error) {
 // state logs the summary when it changed, and gives it for systemd.
 func (t *teller) state(s plan.Summary, paused bool, reports []report) string {
 	health := "ok"
-	if t.unknown || t.said[reading] != "" || t.said[saving] != "" {
+	if t.unknown || t.said[reading] != "" || t.said[saving] != "" || t.said[configuring] != "" {
 		health = "degraded"
 	}
 	for _, r := range reports {
