@@ -40,10 +40,17 @@ func choice(words ...string) func(string) (string, error) {
 
 func parseBool(text string) (bool, error) {
 	b, err := strconv.ParseBool(text)
-	if err != nil {
-		return false, fmt.Errorf("%q is neither true nor false", text)
+	if err == nil {
+		return b, nil
 	}
-	return b, nil
+	meant := "true or false"
+	switch strings.ToLower(text) {
+	case "yes", "on", "y":
+		meant = "true"
+	case "no", "off", "n":
+		meant = "false"
+	}
+	return false, fmt.Errorf("%q is neither true nor false; write %s", text, meant)
 }
 
 // parseRange reads FIRST-LAST, or a single number as both ends.

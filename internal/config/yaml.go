@@ -1,8 +1,10 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -15,9 +17,10 @@ import (
 // or a list of values. The tree is read, not decoded, so that each problem has
 // its line and the values take the same way as those of flags.
 func parseYAML(path string, data []byte) (layer, error) {
+	data = bytes.TrimPrefix(data, []byte("\uFEFF")) // as editors of Windows begin a file
 	file, err := parser.ParseBytes(data, 0)
 	if err != nil {
-		return nil, syntaxError(path, err)
+		return nil, syntaxError(path, data, err)
 	}
 	l := layer{}
 	var problems []error
@@ -31,7 +34,7 @@ func parseYAML(path string, data []byte) (layer, error) {
 			}
 			problems = append(problems, readMapping(l, path, body))
 		default:
-			problems = append(problems, fmt.Errorf("%s:%d: not a mapping; write lines such as \"quota: 20\"", path, lineOf(body)))
+			problems = append(problems, fmt.Errorf("%s:%d: %s", path, lineOf(body), notAMapping(lineAt(data, lineOf(body)))))
 		}
 	}
 	return l, errors.Join(problems...)
@@ -55,6 +58,10 @@ func readMapping(l layer, path string, mapping ast.MapNode) error {
 		values, err := s.texts(value)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s:%d: %s: %w", path, line, name, err))
+			continue
+		}
+		if words := s.mistaken(values); words != "" && s.set(&Config{}, values) != nil {
+			problems = append(problems, fmt.Errorf("%s:%d: %s: %s", path, line, name, words))
 			continue
 		}
 		l[name] = given{values, fmt.Sprintf("%s:%d: %s", path, line, name)}
@@ -94,15 +101,34 @@ func scalar(node ast.Node) (string, error) {
 	case nil, *ast.NullNode:
 		return "", errors.New("has no value; give one, or remove the key")
 	}
-	return "", fmt.Errorf("is a %s; it takes a plain value", node.Type().YAMLName())
+	return "", fmt.Errorf("%s; it takes a plain value, in quotation marks where it begins with one of & * ! | > { [", kindOf(node))
 }
 
-// syntaxError turns an error of the parser into one line.
-func syntaxError(path string, err error) error {
+// syntaxError says in one line what is wrong with a file that is no YAML.
+func syntaxError(path string, data []byte, err error) error {
 	if e, ok := errors.AsType[yaml.Error](err); ok && e.GetToken() != nil {
-		return fmt.Errorf("%s:%d: %s", path, e.GetToken().Position.Line, e.GetMessage())
+		line := e.GetToken().Position.Line
+		return fmt.Errorf("%s:%d: %s", path, line, inWords(e.GetMessage(), lineAt(data, line)))
 	}
 	return fmt.Errorf("%s: not YAML: %q", path, err.Error())
+}
+
+// lineAt returns a line of a text; the first is 1.
+func lineAt(data []byte, number int) string {
+	lines := strings.Split(string(data), "\n")
+	if number < 1 || number > len(lines) {
+		return ""
+	}
+	return strings.TrimSuffix(lines[number-1], "\r")
+}
+
+// kindOf says what a node is, with its article.
+func kindOf(node ast.Node) string {
+	name := node.Type().YAMLName()
+	if strings.ContainsAny(name[:1], "aeiou") {
+		return "is an " + name
+	}
+	return "is a " + name
 }
 
 func lineOf(node ast.Node) int { return node.GetToken().Position.Line }
