@@ -12,6 +12,21 @@ esac
 state=/var/lib/reconciler
 chain=f2b-reconciler
 
+# named_by lists where fail2ban's files name this program, comments left out.
+named_by() {
+	grep -rns --include='*.conf' --include='*.local' reconciler "${1:-/etc/fail2ban}" |
+		grep -v -e '^[^:]*/action\.d/reconciler\.\(conf\|local\):' -e '^[^:]*:[0-9]*:[[:space:]]*[#;]'
+}
+
+# Without the program each ban of such a jail fails (status 127).
+if named=$(named_by); then
+	cat >&2 <<-EOF
+		reconciler: fail2ban still bans with reconciler, and cannot ban once it is gone:
+		$named
+		reconciler: give these jails another action, such as "banaction = nftables", and run: fail2ban-client reload --restart
+	EOF
+fi
+
 # torn_down: a mistake in the settings must not leave the bans in force with
 # nobody to lift them. What the settings do not say then is as by default.
 torn_down() {
@@ -55,6 +70,8 @@ for saved in /etc/iptables/rules.v4 /etc/iptables/rules.v6 /etc/sysconfig/iptabl
 	fi
 done
 
-if grep -rqsE '^[[:space:]]*(ban)?action(_allports)?[[:space:]]*=.*reconciler' /etc/fail2ban/jail.conf /etc/fail2ban/jail.local /etc/fail2ban/jail.d; then
-	echo "reconciler: jails of fail2ban still name the action reconciler; give them another and run: fail2ban-client reload --restart" >&2
+# dpkg keeps the settings until a purge. rpm would delete the file that it only names.
+if [ "$1" = 0 ] && [ -s /etc/reconciler/config.yaml ]; then
+	cp -p /etc/reconciler/config.yaml /etc/reconciler/config.yaml.rpmsave
+	echo "reconciler: the settings are kept in /etc/reconciler/config.yaml.rpmsave" >&2
 fi

@@ -38,7 +38,7 @@ rm -rf /var/lib/reconciler
 dpkg -r reconciler
 iptables -S
 ipset list -n
-dpkg -i --force-depends --force-confold /mnt/new.deb
+dpkg -i --force-depends /mnt/new.deb
 reconciler ban -- 203.0.113.7
 reconciler apply >/dev/null
 ipset test f2b-reconciler-v4 203.0.113.7`)
@@ -53,13 +53,12 @@ ipset test f2b-reconciler-v4 203.0.113.7`)
 func TestADebThatGoesTakesAllDownAlthoughTheSettingsAreBroken(t *testing.T) {
 	g := installed(t)
 	out := g.must(`
-cp /etc/reconciler/config.yaml /root/config.yaml
 echo 'nonsense: 1' >/etc/reconciler/config.yaml
 dpkg -r reconciler
 iptables -S
 ipset list -n
-cp /root/config.yaml /etc/reconciler/config.yaml
-dpkg -i --force-depends --force-confold /mnt/new.deb`)
+rm /etc/reconciler/config.yaml
+dpkg -i --force-depends /mnt/new.deb`)
 	if leftAfterRemoval(out) != "" || !strings.Contains(out, "the settings cannot be used") {
 		t.Errorf("the removal left something in the firewall, or did not say why it took the defaults:\n%s", out)
 	}
@@ -76,9 +75,34 @@ grep -E '^  (for|ipset)' /root/said >/root/paste
 sh -eux /root/paste
 iptables -S
 ipset list -n
-dpkg -i --force-depends --force-confold /mnt/new.deb`)
+dpkg -i --force-depends /mnt/new.deb`)
 	if leftAfterRemoval(out) != "" || !strings.Contains(out, "not everything was removed") {
 		t.Errorf("what the removal said to paste left something in the firewall:\n%s", out)
+	}
+}
+
+func TestAPackageThatGoesNamesTheFilesOfFail2banThatNeedIt(t *testing.T) {
+	g := installed(t)
+	out := g.must(`
+mkdir -p /etc/fail2ban/jail.d
+printf '# with reconciler\n[sshd]\naction = %%(action_)s\n         reconciler[defer=60]\n' >/etc/fail2ban/jail.local
+printf '[nginx]\nbanaction = reconciler\n' >/etc/fail2ban/jail.d/web.conf
+dpkg -r reconciler
+rm -r /etc/fail2ban/jail.local /etc/fail2ban/jail.d/web.conf
+dpkg -i --force-depends /mnt/new.deb
+echo AGAIN
+dpkg -r reconciler`)
+	first, again, _ := strings.Cut(out, "AGAIN\n")
+	for _, want := range []string{
+		"/etc/fail2ban/jail.local:4:         reconciler[defer=60]\n", "/etc/fail2ban/jail.d/web.conf:2:banaction = reconciler\n",
+		"give these jails another action", "fail2ban-client reload --restart",
+	} {
+		if !strings.Contains(first, want) {
+			t.Errorf("a removal does not say %q:\n%s", want, first)
+		}
+	}
+	if strings.Contains(first, "jail.local:1") || strings.Contains(again, "another action") {
+		t.Errorf("a removal names what does not need the program:\n%s", out)
 	}
 }
 
