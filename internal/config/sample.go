@@ -6,13 +6,14 @@ import (
 	"strings"
 )
 
-// Sample gives the configuration file that is shipped: each key with its
-// default, switched off, so that a later version may improve a default.
+// Sample returns the reference of the settings that is shipped: each key with its
+// default, switched off.
 func Sample() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# Configuration of reconciler, read from %s.\n", DefaultPath)
-	b.WriteString("# Every key is also a flag (--key) and an environment variable (" + envPrefix + "KEY);\n" +
-		"# a flag wins over the environment, which wins over this file. A list given in\n" +
+	b.WriteString("# Every setting of reconciler with its default. Those that you change belong into\n" +
+		"# " + DefaultPath + ", a file of your own that no upgrade touches.\n" +
+		"# Every key is also a flag (--key) and an environment variable (" + envPrefix + "KEY);\n" +
+		"# a flag wins over the environment, which wins over the file. A list given in\n" +
 		"# one place replaces that of the others. Unknown keys are errors.\n")
 	for _, s := range settings {
 		usage := strings.ToUpper(s.usage[:1]) + s.usage[1:]

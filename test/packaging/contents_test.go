@@ -28,7 +28,7 @@ var files = map[string]string{
 	"/usr/lib/systemd/system/firewalld.service.d/50-reconciler.conf": "-rw-r--r--",
 	"/usr/lib/tmpfiles.d/reconciler.conf":                            "-rw-r--r--",
 	"/usr/lib/modules-load.d/reconciler.conf":                        "-rw-r--r--",
-	"/etc/reconciler/config.yaml":                                    "-rw-r--r--",
+	"/usr/share/doc/reconciler/deploy/config.yaml":                   "-rw-r--r--",
 	"/etc/fail2ban/action.d/reconciler.conf":                         "-rw-r--r--",
 	"/usr/share/man/man8/reconciler.8.gz":                            "-rw-r--r--",
 	"/usr/share/man/man8/reconciler-ban.8.gz":                        "-rw-r--r--",
@@ -71,8 +71,8 @@ func TestTheDebHoldsWhatAHostNeeds(t *testing.T) {
 			t.Errorf("the .deb does not say %q:\n%s", want, about)
 		}
 	}
-	if conf := run(t, "dpkg-deb", "-I", deb, "conffiles"); !strings.Contains(conf, "/etc/reconciler/config.yaml") {
-		t.Errorf("an upgrade would overwrite the configuration; conffiles are:\n%s", conf)
+	if conf := run(t, "dpkg-deb", "-I", deb, "conffiles"); strings.Contains(conf, "config.yaml") || strings.Contains(list, " ./etc/reconciler/config.yaml") {
+		t.Errorf("the package ships the operator's file, so an upgrade asks; conffiles are:\n%s", conf)
 	}
 }
 
@@ -85,8 +85,8 @@ func TestTheRpmHoldsWhatAHostNeeds(t *testing.T) {
 			t.Errorf("the .rpm does not hold %s with mode %s:\n%s", path, mode, list)
 		}
 	}
-	if conf := run(t, "rpm", "-qcp", "--nosignature", rpm); !strings.Contains(conf, "/etc/reconciler/config.yaml") {
-		t.Errorf("an upgrade would overwrite the configuration; files of configuration are:\n%s", conf)
+	if ghost := run(t, "rpm", "-qp", "--nosignature", "--qf", "[%{FILEFLAGS:fflags} %{FILENAMES}\n]", rpm); !strings.Contains(ghost, "g /etc/reconciler/config.yaml\n") {
+		t.Errorf("the .rpm does not say that the operator's file may be there, so an upgrade moves it aside:\n%s", ghost)
 	}
 	if needs := run(t, "rpm", "-qRp", "--nosignature", rpm); !strings.Contains(needs, "ipset") || !strings.Contains(needs, "iptables") {
 		t.Errorf("the .rpm needs only:\n%s", needs)

@@ -102,7 +102,7 @@ iptables -S INPUT`)
 		out := g.must(`
 echo 'ignore: [192.0.2.1]' >/etc/reconciler/config.yaml
 reconciler apply >/dev/null
-dpkg -i --force-depends --force-confdef --force-confold /mnt/new.deb
+dpkg -i --force-depends /mnt/new.deb
 reconciler version
 ipset test f2b-reconciler-v4 203.0.113.7
 cat /etc/reconciler/config.yaml
@@ -120,7 +120,7 @@ dpkg -r reconciler
 iptables -S
 ipset list -n
 test -s /var/lib/reconciler/bans.jsonl
-dpkg -i --force-depends --force-confold /mnt/new.deb
+dpkg -i --force-depends /mnt/new.deb
 reconciler apply >/dev/null
 ipset test f2b-reconciler-v4 203.0.113.7`)
 		if leftAfterRemoval(out) != "" {
