@@ -27,7 +27,7 @@ const exitWarnings = 2
 func doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check everything that enforcement depends on, and say how to mend it",
+		Short: "Check all that enforcement depends on, and say how to fix it",
 		Long: `Check the daemon, programs, firewall, log, fail2ban, clock, instance metadata, Network ACLs,
 permissions (by dry run, which never writes) and slots. One line a check, and below a defect
 the command that mends it. It changes nothing. Exit status: 0 all is well; 2 something wants a

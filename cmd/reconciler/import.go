@@ -20,7 +20,7 @@ func importCommand() *cobra.Command {
 	var bantime string
 	cmd := &cobra.Command{
 		Use:   "import [--dry-run] DATABASE",
-		Short: "Append the bans of fail2ban's database, or of the script of 2018, to the log",
+		Short: "Take over the bans of fail2ban's database, or of the script of 2018",
 		Long: `Read the bans that are in force in fail2ban's database (0.11 or later) or in that of the
 Network ACL script of 2018, and append those to the log that it does not have yet. The
 database is opened read-only. A second import adds nothing, and what was lifted here since

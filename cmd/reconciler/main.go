@@ -42,6 +42,9 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 // run is main with everything that it touches as arguments.
 func run(args []string, stdout, stderr io.Writer) int {
 	root := rootCommand()
+	if completes(args) {
+		addCompletions(root)
+	}
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -98,6 +101,7 @@ fail2ban (or a person) appends to the log; the daemon enforces what the log says
 	for _, command := range extra {
 		root.AddCommand(command())
 	}
+	layOut(root)
 	return root
 }
 

@@ -18,7 +18,7 @@ import (
 func runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
-		Short: "Reconcile for ever",
+		Short: "Reconcile for ever: the service",
 		Long: `Reconcile for ever: when the log grows, when a ban ends, at every resync and after a
 failure. SIGHUP rereads the configuration and looks at everything anew; SIGTERM ends it
 and lifts nothing.`,

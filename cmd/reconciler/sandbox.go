@@ -14,7 +14,7 @@ func sandboxCommand() *cobra.Command {
 	var quota int
 	cmd := &cobra.Command{
 		Use:   "sandbox",
-		Short: "Serve an EC2 endpoint with one Network ACL on this machine, to try things out",
+		Short: "Serve a stand-in for AWS on this machine, to try things out",
 		Long: `Serve an embedded EC2 endpoint (Network ACLs with AWS's rules, and instance metadata)
 on loopback, and print the environment that points the other commands and the aws CLI at it.
 It is no AWS: nothing leaves this machine.`,

@@ -103,7 +103,7 @@ type output string
 
 func outputFlag(cmd *cobra.Command) *output {
 	var o output
-	cmd.Flags().StringVarP((*string)(&o), "output", "o", "text", "`text` or json")
+	cmd.Flags().StringVarP((*string)(&o), "output", "o", "text", "`FORM` of the output: text or json")
 	return &o
 }
 

@@ -179,9 +179,9 @@ var generalSettings = []setting{
 		one(parseMetrics, func(c *Config) *string { return &c.Metrics }),
 	},
 	{
-		"log-level", "LEVEL", false,
+		"log-level", "trace|debug|info|warn|error", false,
 		[]string{"info"},
-		"least level that is logged: trace, debug, info, warn or error",
+		"least level that is logged",
 		one(choice("trace", "debug", "info", "warn", "error"), func(c *Config) *string { return &c.LogLevel }),
 	},
 	{
