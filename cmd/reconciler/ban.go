@@ -28,7 +28,7 @@ Good prefixes are written even when others are bad; the exit status is 1 then.`,
 	cmd.Flags().StringVar(&at, "time", "", "`TIME` of the ban: Unix seconds or RFC 3339 (default now)")
 	cmd.Flags().StringVar(&bantime, "bantime", "1h", "how `LONG` it lasts: seconds, 1h, 1d12h, 1mo, or -1 for ever")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads it: any `TEXT`")
-	cmd.Flags().StringVar(&restored, "restored", "0", "`0|1`: 1 when fail2ban restores the ban after a restart")
+	cmd.Flags().StringVar(&restored, "restored", "0", "whether fail2ban restores the ban after a restart: `0|1`")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		template, err := a.banRecord(at, bantime, reason, restored)
 		if err != nil {

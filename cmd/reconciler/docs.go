@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/cobra/doc"
+
+	"reconciler/internal/manual"
 )
 
 // The docs tag adds a command that writes man pages and completions for the
@@ -28,8 +29,7 @@ func docsCommand() *cobra.Command {
 	}
 }
 
-// writeDocs writes man pages of section 8 (system administration) and a
-// completion for each shell. The date is SOURCE_DATE_EPOCH, in Unix seconds.
+// writeDocs writes the man pages and a completion for each shell. The date is SOURCE_DATE_EPOCH, in Unix seconds.
 func writeDocs(root *cobra.Command, dir string) error {
 	epoch, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64)
 	if err != nil {
@@ -42,10 +42,10 @@ func writeDocs(root *cobra.Command, dir string) error {
 			return err
 		}
 	}
-	root.DisableAutoGenTag = true
-	header := &doc.GenManHeader{Section: "8", Date: &date, Source: "reconciler", Manual: "System Administration"}
-	if err := doc.GenManTree(root, header, man); err != nil {
-		return fmt.Errorf("writing the man pages: %w", err)
+	for name, page := range manual.Pages(root, date) {
+		if err := os.WriteFile(filepath.Join(man, name), page, 0o644); err != nil { //nolint:gosec // for everybody to read
+			return fmt.Errorf("writing the man pages: %w", err)
+		}
 	}
 	for name, write := range map[string]func(string) error{
 		"reconciler":      func(path string) error { return root.GenBashCompletionFileV2(path, true) },

@@ -32,6 +32,7 @@ var files = map[string]string{
 	"/etc/fail2ban/action.d/reconciler.conf":                         "-rw-r--r--",
 	"/usr/share/man/man8/reconciler.8.gz":                            "-rw-r--r--",
 	"/usr/share/man/man8/reconciler-ban.8.gz":                        "-rw-r--r--",
+	"/usr/share/man/man5/reconciler.yaml.5.gz":                       "-rw-r--r--",
 	"/usr/share/bash-completion/completions/reconciler":              "-rw-r--r--",
 	"/usr/share/doc/reconciler/examples/reconciler-policy.json":      "-rw-r--r--",
 	"/usr/share/doc/reconciler/examples/reconciler-sshd.conf":        "-rw-r--r--",
