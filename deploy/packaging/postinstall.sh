@@ -28,7 +28,7 @@ if [ -e "$removed" ]; then
 	if /usr/bin/reconciler resume; then
 		rm -f "$removed"
 	else
-		echo "reconciler: it is paused since its removal; mend that and run: reconciler resume" >&2
+		echo "reconciler: it is paused since its removal; fix that and run: reconciler resume" >&2
 	fi
 	fresh=yes
 fi
