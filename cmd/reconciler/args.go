@@ -2,8 +2,11 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"reconciler/internal/nearest"
 )
 
 // noArgs refuses arguments, and names the first of them.
@@ -46,10 +49,42 @@ func knownCommand(root *cobra.Command, args []string) error {
 		return nil
 	}
 	hint := "`reconciler --help` lists them"
-	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = fmt.Sprintf("did you mean `reconciler %s`?", near[0])
+	if better := meant(root, args[0]); better != "" {
+		hint = fmt.Sprintf("did you mean `%s`?", better)
 	}
 	return fmt.Errorf("there is no command %q; %s", args[0], hint)
+}
+
+// synonyms are words of other programs for what a command does here.
+var synonyms = map[string]string{
+	"show": "status", "stat": "status", "list": "status", "ls": "status", "info": "status", "get": "status", "state": "status",
+	"banip": "ban", "block": "ban", "add": "ban", "deny": "ban",
+	"unbanip": "unban", "unblock": "unban", "lift": "unban", "remove": "unban", "delete": "unban", "rm": "unban",
+	"diff": "plan", "preview": "plan", "rules": "acl", "acls": "acl", "nacl": "acl",
+	"test": "check", "verify": "check", "validate": "check", "lint": "check", "config": "check",
+	"daemon": "run", "serve": "run", "sync": "apply", "cleanup": "teardown", "uninstall": "teardown",
+	"diagnose": "doctor", "man": "help",
+}
+
+// meant guesses what an unknown command was to be; empty: nothing is near.
+func meant(root *cobra.Command, word string) string {
+	if word == "reload" || word == "restart" {
+		return "systemctl " + word + " reconciler"
+	}
+	if name, ok := synonyms[strings.ToLower(word)]; ok {
+		return root.Name() + " " + name
+	}
+	var names []string
+	for _, cmd := range root.Commands() {
+		if cmd.IsAvailableCommand() {
+			names = append(names, cmd.Name())
+		}
+	}
+	near := nearest.Word(word, names)
+	if nearest.Edits(word, near) > root.SuggestionsMinimumDistance && !strings.HasPrefix(near, strings.ToLower(word)) {
+		return ""
+	}
+	return root.Name() + " " + near
 }
 
 // flagError adds the next step to what is wrong with a flag.

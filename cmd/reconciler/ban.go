@@ -183,7 +183,7 @@ func jailCommand(name string) *cobra.Command {
 	a.jailFlag("the `JAIL`")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if a.jail == "" {
-			return errors.New("--jail is missing")
+			return fmt.Errorf("--jail is missing: it records that a jail of fail2ban did; for the service itself: systemctl %s reconciler", name)
 		}
 		r, err := a.jailRecord(desired.Op(name))
 		if err != nil {

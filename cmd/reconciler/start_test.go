@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io/fs"
 	"strings"
 	"syscall"
 	"testing"
@@ -65,12 +66,33 @@ func TestVariablesAndFlagsAreNoPartOfTheCopy(t *testing.T) {
 	}
 }
 
-func TestACopyOfAnotherFileIsNotTaken(t *testing.T) {
+func TestAStartDoesNotTakeTheCopyOfAnotherFile(t *testing.T) {
 	t.Parallel()
 	s := kept(t)
 	writeFile(t, s.dir+"/other.yaml", "ignroe: []\n")
 	_, stderr, status := s.run("run", "--config", s.dir+"/other.yaml")
 	if status != 1 || !strings.Contains(stderr, "other.yaml:1") {
 		t.Errorf("with another file the daemon exits %d and says:\n%s", status, stderr)
+	}
+}
+
+func TestTheServiceMayReadWhatRootHasWritten(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		mode     fs.FileMode
+		uid, gid uint32
+		want     bool
+	}{
+		{0o644, 0, 0, true},
+		{0o600, 0, 0, false},
+		{0o640, 0, 0, false},
+		{0o640, 0, 990, true},
+		{0o604, 0, 990, false}, // its group counts, whatever others may
+		{0o400, 990, 0, true},
+		{0o044, 990, 990, false},
+	} {
+		if got := mayRead(tt.mode, tt.uid, tt.gid, "990", "990"); got != tt.want {
+			t.Errorf("a file %o of %d:%d is readable to 990: %v", tt.mode, tt.uid, tt.gid, got)
+		}
 	}
 }

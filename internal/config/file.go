@@ -40,6 +40,9 @@ func readFile(path string, required bool) (l layer, read bool, err error) {
 	if errors.Is(err, fs.ErrNotExist) && !required {
 		return nil, false, nil
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, false, fmt.Errorf("reading configuration %q: %w; run it as root, or let the service read the file: chmod o+r %q", path, err, path)
+	}
 	if err != nil {
 		return nil, false, fmt.Errorf("reading configuration %q: %w", path, err)
 	}

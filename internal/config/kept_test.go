@@ -57,3 +57,19 @@ func TestNothingIsKeptOfAFileThatIsNotThere(t *testing.T) {
 		t.Error("a copy was made of nothing")
 	}
 }
+
+// Two daemons that name no log keep their copies in one place.
+func TestACopyOfAnotherFileIsNotTaken(t *testing.T) {
+	k, fs, environ := keeperOf(t, "quota: 30\n")
+	c, err := Load(fs, environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Save(c); err != nil {
+		t.Fatal(err)
+	}
+	other := NewKeeper(fs, append(environ, "RECONCILER_CONFIG="+writeFile(t, "quota: 31\n")))
+	if c, err := other.Load(); err == nil {
+		t.Errorf("the copy of another file was taken, with quota %d", c.Quota)
+	}
+}

@@ -41,6 +41,7 @@ type View struct {
 	State   observed.State
 	Limits  plan.Limits
 	Sources []Source
+	Doubt   bool // the configuration that was asked for cannot be used, and another is in force
 	Ready   bool // the first order has reached the host, or there is no host to reach
 }
 
@@ -52,7 +53,7 @@ func (l *Loop) show() {
 	order, now := l.board.current(), l.Now()
 	l.Observer.View(View{
 		At: now, Want: order.want, State: l.board.state(), Limits: l.summaryLimits(order.limits),
-		Sources: l.Store.Sources(now), Ready: l.ready,
+		Sources: l.Store.Sources(now), Doubt: l.Doubt != nil, Ready: l.ready,
 	})
 }
 

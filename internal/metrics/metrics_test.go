@@ -231,3 +231,27 @@ func TestHealthAndReadinessSayWhatIsWrong(t *testing.T) {
 	expect(m, "/readyz", 503, "not turned")
 	expect(m, "/elsewhere", 404, "")
 }
+
+func TestAConfigurationThatIsNotInForceIsShown(t *testing.T) {
+	m := New("v1.2.3", func() time.Time { return start })
+	for doubt, want := range map[bool]float64{false: 1, true: 0} {
+		m.View(controller.View{At: start, Doubt: doubt})
+		families, err := m.registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, f := range families {
+			if f.GetName() != "reconciler_configuration_good" {
+				continue
+			}
+			found = true
+			if got := f.GetMetric()[0].GetGauge().GetValue(); got != want {
+				t.Errorf("with doubt %v it is %v, want %v", doubt, got, want)
+			}
+		}
+		if !found {
+			t.Error("nothing tells whether the configuration is in force")
+		}
+	}
+}

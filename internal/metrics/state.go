@@ -22,7 +22,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 // descs are the gauges (and, named _total, counters) of the state.
 type descs struct {
-	bans, jailBans, refused, paused, ready                                 *prometheus.Desc
+	bans, jailBans, refused, paused, ready, configured                     *prometheus.Desc
 	slots, foreign, unclaimed, shadowed, hostEntries, withheld             *prometheus.Desc
 	healthy, succeeded                                                     *prometheus.Desc
 	sourceUp, sourceBytes, sourceLag, sourceSpooled, sourceLast, sourceBad *prometheus.Desc
@@ -32,15 +32,16 @@ type descs struct {
 // program that shows no metrics.
 func stateDescs() descs {
 	return descs{
-		bans:      desc("bans", "Active bans, by place: both (every Network ACL and the host), edge, host or nowhere.", "place"),
-		jailBans:  desc("jail_bans", "Active bans by jail and place. A ban of two jails counts in each; past 100 jails the smallest are summed up as (other).", "jail", "place"),
-		refused:   desc("refused_bans", "Bans that are refused because they overlap a protected address or are too broad."),
-		paused:    desc("paused", "1 while everything is lifted on request."),
-		ready:     desc("ready", "1 once the first order has reached the host."),
-		slots:     desc("acl_slots", "Slots of a Network ACL that bans may take, by family and state (used, free).", "acl", "family", "state"),
-		foreign:   desc("acl_foreign_entries", "Inbound entries that somebody else made, the default deny left out.", "acl", "family"),
-		unclaimed: desc("acl_unclaimed_entries", "Entries of our shape in our window that no record explains.", "acl", "family"),
-		shadowed:  desc("acl_shadowed_entries", "Entries of ours that a lower-numbered allow overrules.", "acl", "family"),
+		bans:       desc("bans", "Active bans, by place: both (every Network ACL and the host), edge, host or nowhere.", "place"),
+		jailBans:   desc("jail_bans", "Active bans by jail and place. A ban of two jails counts in each; past 100 jails the smallest are summed up as (other).", "jail", "place"),
+		refused:    desc("refused_bans", "Bans that are refused because they overlap a protected address or are too broad."),
+		paused:     desc("paused", "1 while everything is lifted on request."),
+		ready:      desc("ready", "1 once the first order has reached the host."),
+		configured: desc("configuration_good", "1 when the configuration that was asked for is in force, 0 when it cannot be used and the last good one is."),
+		slots:      desc("acl_slots", "Slots of a Network ACL that bans may take, by family and state (used, free).", "acl", "family", "state"),
+		foreign:    desc("acl_foreign_entries", "Inbound entries that somebody else made, the default deny left out.", "acl", "family"),
+		unclaimed:  desc("acl_unclaimed_entries", "Entries of our shape in our window that no record explains.", "acl", "family"),
+		shadowed:   desc("acl_shadowed_entries", "Entries of ours that a lower-numbered allow overrules.", "acl", "family"),
 
 		hostEntries:   desc("host_entries", "Wanted bans that the host's firewall blocks."),
 		withheld:      desc("withheld_removals", "Removals that no record explains and that wait for a confirm.", "target"),
@@ -64,6 +65,7 @@ func (s stateCollector) Collect(out chan<- prometheus.Metric) {
 	view, targets := s.m.latest()
 	e := emitter{out: out, descs: stateDescs()}
 	e.gauge(e.ready, truth(view.Ready))
+	e.gauge(e.configured, truth(!view.Doubt))
 	for name, t := range targets {
 		e.target(name, t)
 	}
