@@ -50,7 +50,7 @@ func knownCommand(root *cobra.Command, args []string) error {
 	}
 	hint := "`reconciler --help` lists them"
 	if better := meant(root, args[0]); better != "" {
-		hint = fmt.Sprintf("did you mean `%s`?", better)
+		hint = "did you mean `" + better + "`?"
 	}
 	return fmt.Errorf("there is no command %q; %s", args[0], hint)
 }

@@ -31,7 +31,7 @@ var groups = []struct {
 // command, and the settings, which all commands share, behind one line.
 func layOut(root *cobra.Command) {
 	root.AddCommand(settingsTopic())
-	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(cmd.OutOrStdout(), cmd) })
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(cmd.OutOrStdout(), cmd) }) //nolint:errcheck // there is nowhere else to say it
 	root.SetUsageFunc(func(cmd *cobra.Command) error { return writeHelp(cmd.OutOrStderr(), cmd) })
 }
 
