@@ -32,6 +32,7 @@ type server struct {
 	old     *config.Config   // the one before, while its chain may still be there
 	release func() error     // gives the chain's lock back
 	metrics *metrics.Metrics // nil: nobody has asked for them yet
+	began   time.Time
 }
 
 // turn is the loop under one configuration.
@@ -43,7 +44,7 @@ type turn struct {
 
 // serve runs the loop, anew after every SIGHUP, until a signal ends it.
 func serve(cmd *cobra.Command) error {
-	s := &server{cmd: cmd, keeper: config.NewKeeper(cmd.Flags(), os.Environ()), release: func() error { return nil }}
+	s := &server{cmd: cmd, keeper: config.NewKeeper(cmd.Flags(), os.Environ()), release: func() error { return nil }, began: time.Now()}
 	defer func() { s.release() }() //nolint:errcheck // the kernel frees it with the process
 	ctx, stop := contextOf(cmd)
 	defer stop()
@@ -90,6 +91,11 @@ func (s *server) begin(ctx context.Context) (*turn, error) {
 	s.doubt = bad
 	s.complain("the configuration cannot be used, and the last good one is in force; mend it, then run: systemctl reload reconciler", bad)
 	return t, nil
+}
+
+// word is what the daemon says of itself to those who ask at its lock.
+func (s *server) word() controller.Word {
+	return controller.Word{Version: version, Since: s.began}
 }
 
 // open prepares a turn.
@@ -180,7 +186,7 @@ func (s *server) adopt(ctx context.Context, next config.Config) (*turn, error) {
 	first, moved, release := s.cfg.Chain == "", next.Chain != s.cfg.Chain, s.release
 	var err error
 	if moved {
-		if release, err = controller.Lock(next.Chain, newLogger(s.cmd.ErrOrStderr(), next)); err != nil {
+		if release, err = controller.LockTelling(next.Chain, newLogger(s.cmd.ErrOrStderr(), next), s.word); err != nil {
 			return nil, err
 		}
 	}

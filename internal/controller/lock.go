@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -20,6 +18,11 @@ var ErrHeld = errors.New("another reconciler keeps this chain")
 // it dies (unix(7)). Any user may bind such a name, so one that a stranger holds
 // is not obeyed: the lock file beside it then decides alone, and log is told.
 func Lock(chain string, log hclog.Logger) (release func() error, err error) {
+	return LockTelling(chain, log, nil)
+}
+
+// LockTelling is Lock for a daemon: whoever connects to the lock gets its word.
+func LockTelling(chain string, log hclog.Logger, word func() Word) (release func() error, err error) {
 	name := "@reconciler/" + chain
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
 	held := errors.Is(err, unix.EADDRINUSE)
@@ -28,7 +31,8 @@ func Lock(chain string, log hclog.Logger) (release func() error, err error) {
 	}
 	who, uid := "a process", int64(-1)
 	if held {
-		if who, uid = holder(name); honest(uid) {
+		k, _ := ask(name)
+		if who, uid = k.String(), k.UID; honest(uid) {
 			return nil, fmt.Errorf("%w: %s holds %s; stop it first (systemctl stop reconciler), or give this one another --chain", ErrHeld, who, name)
 		}
 	}
@@ -43,13 +47,14 @@ func Lock(chain string, log hclog.Logger) (release func() error, err error) {
 		log.Warn("the lock's socket is held by a user who has no part in it; going on with the lock file. End that process.", "socket", name, "holder", who, "uid", uid)
 		return file.Close, nil
 	}
-	go greet(listener)
+	go greet(listener, word)
 	return func() error { return errors.Join(listener.Close(), closeIf(file)) }, nil
 }
 
-// greet takes every connection and ends it. Those who ask for the holder know it
-// by then; left alone they would fill the queue, and later ones would find nobody.
-func greet(listener net.Listener) {
+// greet takes every connection, gives its word if it has one, and ends it. Those
+// who ask for the holder know it by then; left alone they would fill the queue,
+// and later ones would find nobody.
+func greet(listener net.Listener, word func() Word) {
 	for {
 		conn, err := listener.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -59,48 +64,9 @@ func greet(listener net.Listener) {
 			time.Sleep(time.Second) // out of descriptors, say
 			continue
 		}
-		_ = conn.Close() // nothing is said
+		if word != nil {
+			word().give(conn)
+		}
+		_ = conn.Close() // what it could not take was not worth waiting for
 	}
-}
-
-// holder names the process that listens on the socket, and its user: -1 when the
-// kernel does not tell.
-func holder(name string) (who string, uid int64) {
-	const nobody = "a process"
-	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: name, Net: "unix"})
-	if err != nil {
-		return nobody, -1
-	}
-	defer conn.Close() //nolint:errcheck // nothing was sent
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return nobody, -1
-	}
-	var peer *unix.Ucred
-	var credErr error
-	err = raw.Control(func(fd uintptr) { peer, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
-	if err != nil || credErr != nil {
-		return nobody, -1
-	}
-	program, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", peer.Pid))
-	if err != nil {
-		return fmt.Sprintf("process %d", peer.Pid), int64(peer.Uid)
-	}
-	return fmt.Sprintf("process %d (%s)", peer.Pid, filepath.Base(program)), int64(peer.Uid)
-}
-
-// Holder names the process that keeps a chain in this network namespace, or
-// gives "" when none does. It takes nothing and disturbs nobody.
-func Holder(chain string) string {
-	name := "@reconciler/" + chain
-	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: name, Net: "unix"})
-	if errors.Is(err, unix.ECONNREFUSED) {
-		return ""
-	}
-	if err != nil { // it is there, and busy
-		return "a process"
-	}
-	_ = conn.Close() // nothing was sent
-	who, _ := holder(name)
-	return who
 }
