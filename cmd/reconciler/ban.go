@@ -14,11 +14,14 @@ import (
 
 func banCommand() *cobra.Command {
 	var at, bantime, reason, restored string
+	var yes bool
 	cmd := &cobra.Command{
 		Use:   "ban [flags] -- [PREFIX...]",
 		Short: "Append bans to the log",
 		Long: `Append bans to the log and return when they are on disk. The daemon enforces them.
-Good prefixes are written even when others are bad; the exit status is 1 then.`,
+Good prefixes are written even when others are bad; the exit status is 1 then. To a person
+it says what is banned and until when, and it refuses what would not be enforced. With --state,
+as fail2ban's action calls it, it is silent, unless it is called from a terminal.`,
 		Example: "  reconciler ban --jail manual --bantime 1h -- 203.0.113.7 2001:db8:1::/48",
 	}
 	a := newAppender(cmd)
@@ -29,13 +32,17 @@ Good prefixes are written even when others are bad; the exit status is 1 then.`,
 	cmd.Flags().StringVar(&bantime, "bantime", "1h", "how `LONG` it lasts: seconds, 1h, 1d12h, 1mo, or -1 for ever")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads it: any `TEXT`")
 	cmd.Flags().StringVar(&restored, "restored", "0", "whether fail2ban restores the ban after a restart: `0|1`")
+	cmd.Flags().BoolVar(&yes, "yes", false, "ban the address that this session comes from, too")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		template, err := a.banRecord(at, bantime, reason, restored)
 		if err != nil {
 			return err
 		}
 		good, bad := a.prefixes(args)
-		return errors.Join(bad, a.append(each(template, good)...))
+		if !a.forPerson() {
+			return errors.Join(bad, a.append(each(template, good)...))
+		}
+		return errors.Join(bad, a.banForPerson(template, good, yes))
 	}
 	return cmd
 }

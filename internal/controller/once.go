@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"reconciler/internal/apply"
+	"reconciler/internal/desired"
 	"reconciler/internal/observed"
 	"reconciler/internal/plan"
 )
@@ -72,6 +73,16 @@ func (l *Loop) discoverOnce(ctx context.Context) (Found, error) {
 		found.Warning, err = err.Error(), nil
 	}
 	return found, err
+}
+
+// Door returns what meets a ban here before any target does: what the sources want
+// already, and the limits with everything that must not be banned. It looks at no
+// target and not over the network: what the metadata last said counts.
+func (l *Loop) Door() (desired.Set, plan.Limits, error) {
+	l.init()
+	_, err := l.Store.Refresh(l.Now())
+	l.protect()
+	return l.Store.Set(l.Now()), l.limits, err
 }
 
 // Limits gives the limits in force, once Observe has found the ACLs.

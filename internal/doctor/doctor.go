@@ -70,7 +70,7 @@ type examination struct {
 func Examine(ctx context.Context, p Patient) []Finding {
 	e := &examination{Patient: p, ctx: ctx}
 	for _, check := range []func(){
-		e.user, e.daemon, e.guarded, e.tools, e.firewall,
+		e.user, e.daemon, e.guarded, e.ignored, e.tools, e.firewall,
 		e.logs, e.logrotate, e.fail2ban, e.clock,
 		e.subnets, e.permissions, e.owners,
 		e.placement, e.bans,

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 
 	"github.com/gaissmai/bart"
+
+	"reconciler/internal/observed"
 )
 
 // always are the ranges that no configuration can ban: loopback, unspecified,
@@ -59,3 +61,15 @@ func (g *guard) refuses(p netip.Prefix) (string, bool) {
 	}
 	return "", false
 }
+
+// Refuser returns the judgement that Prepare makes of each ban: whether it must
+// not be, as wide as it would be enforced, and which rule says so.
+func Refuser(limits Limits) func(netip.Prefix) (why string, refused bool) {
+	g := newGuard(limits.Guard)
+	return func(p netip.Prefix) (string, bool) {
+		return g.refuses(limits.Widened(p))
+	}
+}
+
+// Widened returns a ban's prefix as wide as it is enforced.
+func (l Limits) Widened(p netip.Prefix) netip.Prefix { return observed.Widen(p, l.IPv6Prefix) }

@@ -110,7 +110,7 @@ const compactorName = "compactor"
 // overBans is a command that writes bans which were over long ago: what a
 // compaction takes out, while it keeps the lines of the last minutes.
 func overBans(count int) []string {
-	args := []string{"ban", "--time", fmt.Sprint(time.Now().Add(-time.Hour).Unix()), "--bantime", "0", "--"}
+	args := []string{"ban", "--time", fmt.Sprint(time.Now().Add(-time.Hour).Unix()), "--bantime", "1", "--"}
 	for i := range count {
 		args = append(args, fmt.Sprintf("192.0.%d.%d", 2+i/250, i%250+1))
 	}
@@ -133,7 +133,7 @@ func startCompactor(t *testing.T, p *proxy, state string) *host {
 				return
 			case <-time.After(50 * time.Millisecond):
 				h.must(overBans(100)...)
-				h.must("ban", "--bantime", "0", "--", "192.0.2.1") // time goes on in this host's own object too
+				h.must("ban", "--state", state, "--bantime", "0", "--", "192.0.2.1") // time goes on in this host's own object too
 			}
 		}
 	})
