@@ -26,6 +26,8 @@ type appender struct {
 	jail string
 	from string // a list of prefixes
 	cmd  *cobra.Command
+
+	dryRun bool // say what would be lifted, and lift nothing
 }
 
 // newAppender gives a command the flags that all appending commands share.

@@ -111,20 +111,25 @@ func unbanCommand() *cobra.Command {
 		Use:   "unban [flags] -- [PREFIX...]",
 		Short: "Append unbans to the log",
 		Long: `Append unbans to the log. With --jail only this host's ban by that jail is lifted;
-without it every ban of the prefix and of all inside it, whoever made it.`,
+without it every ban of the prefix and of all inside it, whoever made it. To a person it
+says what it lifts, and which jails of fail2ban go on holding it.`,
 		Example: "  reconciler unban 203.0.113.7",
 	}
 	a := newAppender(cmd)
 	cmd.Args = a.somePrefixes
 	a.fromFlag()
 	a.jailFlag("lift the ban of this `JAIL` on this host alone")
+	a.dryRunFlag()
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		template, err := a.jailRecord(desired.OpUnban)
 		if err != nil {
 			return err
 		}
 		good, bad := a.prefixes(args)
-		if err := a.lift(each(template, good)...); err != nil || a.jail != "" {
+		if len(good) == 0 {
+			return bad
+		}
+		if err := a.lift(each(template, good)...); err != nil || a.jail != "" || a.dryRun {
 			return errors.Join(bad, err)
 		}
 		return errors.Join(bad, a.warnOfWider(good))
@@ -151,15 +156,19 @@ func (a *appender) jailRecord(op desired.Op) (desired.Record, error) {
 
 func flushCommand() *cobra.Command {
 	var wait int
+	var everything bool
 	cmd := &cobra.Command{
 		Use:   "flush [flags]",
 		Short: "Lift all bans, or all of one jail",
 		Long: `Lift all bans, or with --jail those of one jail on this host. With --defer the flush takes
-effect after so many seconds unless a stop or start of the jail follows by then.`,
+effect after so many seconds unless a stop or start of the jail follows by then. From a terminal
+a flush of all bans wants --all.`,
 		Args: noArgs,
 	}
 	a := newAppender(cmd)
 	a.jailFlag("flush this `JAIL` alone")
+	a.dryRunFlag()
+	cmd.Flags().BoolVar(&everything, "all", false, "flush the bans of every jail")
 	cmd.Flags().IntVar(&wait, "defer", 0, "wait so many `SECONDS` for a stop or start of the jail")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		r, err := a.jailRecord(desired.OpFlush)
@@ -170,8 +179,8 @@ effect after so many seconds unless a stop or start of the jail follows by then.
 			return fmt.Errorf("--defer is %d; it takes 0 or more seconds", wait)
 		}
 		r.Defer = time.Duration(wait) * time.Second
-		if a.jail == "" { // all may be nothing
-			return a.append(r)
+		if err := a.surely(everything); err != nil {
+			return err
 		}
 		return a.lift(r)
 	}

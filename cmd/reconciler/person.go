@@ -4,18 +4,23 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
 // forPerson reports whether somebody may read what a command did. fail2ban's
-// action always names the log with --state, and is to stay silent and quick.
-func (a *appender) forPerson() bool { return !a.cmd.Flags().Changed("state") || atTerminal() }
+// action always names the log with --state and has pipes to write to, and is to
+// stay silent and quick.
+func (a *appender) forPerson() bool {
+	return !a.cmd.Flags().Changed("state") || isTerminal(os.Stdout) || isTerminal(os.Stderr)
+}
 
-// atTerminal reports whether a person sits there who reads and answers.
-// fail2ban gives its actions pipes.
-func atTerminal() bool { return isTerminal(os.Stdout) || isTerminal(os.Stderr) }
+// atTerminal reports whether a person sits there who can answer.
+func atTerminal() bool {
+	return slices.ContainsFunc([]*os.File{os.Stdin, os.Stdout, os.Stderr}, isTerminal)
+}
 
 func isTerminal(file *os.File) bool {
 	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)

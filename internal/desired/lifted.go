@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -35,19 +36,28 @@ func (f *Fold) End(host, jail string, prefix netip.Prefix, now time.Time) (until
 	return c.until, true
 }
 
-// Lifts reports whether a ban that is in force at now is one that the record, an
-// unban or a flush, would lift.
-func (f *Fold) Lifts(rec Record, now time.Time) bool {
+// Lifts returns the bans in force at now that the record, an unban or a flush,
+// would lift.
+func (f *Fold) Lifts(rec Record, now time.Time) (bans []Claim) {
 	rec.Host = f.hostOf(rec)
+	claims := f.named
 	if rec.Op == OpFlush {
-		for p := range f.matching(rec.Host, rec.Jail) {
-			if p.active(now) > 0 {
-				return true
-			}
-		}
-		return false
+		claims = f.flushable
 	}
-	return slices.ContainsFunc(f.named(rec), func(c *claim) bool { return !c.overAt(now) })
+	for _, c := range claims(rec) {
+		if !c.overAt(now) {
+			bans = append(bans, f.show(c))
+		}
+	}
+	return bans
+}
+
+// flushable gives the claims that a flush means.
+func (f *Fold) flushable(rec Record) (found []*claim) {
+	for p := range f.matching(rec.Host, rec.Jail) {
+		found = slices.AppendSeq(found, maps.Values(p.claims))
+	}
+	return found
 }
 
 func (f *Fold) keyOf(host, jail string) pairKey {

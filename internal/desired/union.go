@@ -30,11 +30,15 @@ func (f *Fold) Claims(now time.Time) iter.Seq[Claim] {
 			if c.overAt(now) {
 				continue
 			}
-			if !yield(Claim{c.prefix, f.shown(c.pair.host), c.pair.jail, c.from, c.until, c.flushAt(), c.reason, c.banCount}) {
+			if !yield(f.show(c)) {
 				return
 			}
 		}
 	}
+}
+
+func (f *Fold) show(c *claim) Claim {
+	return Claim{c.prefix, f.shown(c.pair.host), c.pair.jail, c.from, c.until, c.flushAt(), c.reason, c.banCount}
 }
 
 // Union gives what the sources want together at now: a prefix is wanted while

@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
 	"slices"
@@ -141,13 +140,7 @@ func (e *examination) bansOf(jail string) []netip.Prefix {
 	if err != nil {
 		return nil
 	}
-	var bans []netip.Prefix
-	for _, word := range words(out) {
-		if p, err := desired.ParsePrefix(word); err == nil {
-			bans = append(bans, p)
-		}
-	}
-	return bans
+	return bansIn(out)
 }
 
 // unknown reports the bans of a jail that are not in force here. What was lifted
@@ -165,7 +158,7 @@ func (e *examination) unknown(jail string, theirs []netip.Prefix, have map[netip
 		}
 	}
 	if len(lifted) > 0 {
-		e.warn("fail2ban bans", fmt.Sprintf("fail2ban-client set %s unbanip %s", desired.ShellWord(jail), strings.Join(lifted, " ")),
+		e.warn("fail2ban bans", forget(jail, lifted),
 			"%d of the %d bans of fail2ban's jail %s were lifted here, such as %s: fail2ban would not ban it again before they end", len(lifted), len(theirs), jail, lifted[0])
 	}
 	if len(missing) > 0 {

@@ -61,6 +61,7 @@ func newWard(t *testing.T) *ward {
 		Rules: observed.Window{First: 1, Last: 90}, Quota: 20, Shape: observed.Shape{Protocol: observed.ProtocolAll},
 		IPv6Prefix: 128, Host: config.HostIPSet, HostMode: config.HostModeAll, Chain: "f2b-reconciler",
 		Hooks: []string{"INPUT"}, Block: config.BlockReject, HookPin: true, MinIPv4Prefix: 16, MinIPv6Prefix: 32,
+		Ignore: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/32")},
 		Resync: time.Minute, CompactAt: 1 << 20, HostID: "bastion", RunDir: filepath.Join(root, "run"),
 	}
 	w.write("/etc/fail2ban/action.d/reconciler.conf", "[Init]\nstate = "+w.config.State[0]+"\n")
