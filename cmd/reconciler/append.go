@@ -76,15 +76,15 @@ func (a *appender) write(w config.Writing, records []desired.Record) (*desired.S
 	return file.Append(ctx, records...)
 }
 
-// send appends to a log in S3. A pause and its kin name this host: in a log
-// that several share they are for it alone.
+// send appends to a log in S3. A pause and its kin, and an allow, name this
+// host: in a log that several share they are for it alone.
 func send(ctx context.Context, w config.Writing, records []desired.Record) (*desired.Spooled, error) {
 	address, err := desired.ParseAddress(w.State)
 	if err != nil {
 		return nil, err
 	}
 	for i, r := range records {
-		if r.Op == desired.OpPause || r.Op == desired.OpResume || r.Op == desired.OpConfirm {
+		if r.Op == desired.OpPause || r.Op == desired.OpResume || r.Op == desired.OpConfirm || r.Op == desired.OpAllow || r.Op == desired.OpDisallow {
 			records[i].Host = w.HostID
 		}
 	}

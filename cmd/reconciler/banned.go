@@ -29,7 +29,7 @@ func (a *appender) openDoor() (*door, error) {
 	}
 	d := &door{chain: e.config.Chain, session: sessionAddress()}
 	d.set, d.limits, _ = e.loop.Door() // the daemon and status tell of a log that cannot be read
-	d.refuses = plan.Refuser(d.limits)
+	d.refuses = plan.Refuser(d.set, d.limits)
 	return d, e.store.Close()
 }
 

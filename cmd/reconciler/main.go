@@ -92,6 +92,7 @@ fail2ban (or a person) appends to the log; the daemon enforces what the log says
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		banCommand(), unbanCommand(), flushCommand(), jailCommand("start"), jailCommand("stop"),
+		allowCommand(), disallowCommand(),
 		plainCommand("pause", "Lift everything that is ours and hold still, until resume"),
 		plainCommand("resume", "Go on after a pause"),
 		plainCommand("confirm", "Let the removals that are withheld through, once"),

@@ -79,7 +79,7 @@ func writeStatusJSON(w io.Writer, s controller.Status) error {
 	if warnings == nil {
 		warnings = []string{}
 	}
-	return writeJSON(w, map[string]any{"time": s.Time.UTC(), "bans": bans, "summary": s.Summary, "sources": s.Sources, "warnings": warnings})
+	return writeJSON(w, map[string]any{"time": s.Time.UTC(), "bans": bans, "allowed": allowedJSON(s.Allowed()), "summary": s.Summary, "sources": s.Sources, "warnings": warnings})
 }
 
 func writeJSON(w io.Writer, v any) error {
@@ -101,6 +101,11 @@ func writeStatus(w io.Writer, s controller.Status, style plan.Style) error {
 	fmt.Fprintln(t) //nolint:errcheck // Flush tells
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	for _, allowed := range s.Allowed() {
+		if _, err := fmt.Fprintln(w, allowedText(allowed, s.Time)); err != nil {
+			return err
+		}
 	}
 	for _, source := range s.Sources {
 		if _, err := fmt.Fprintln(w, source.Text(s.Time)); err != nil {

@@ -52,6 +52,9 @@ func (s Status) Guarding() (idle []string, believed string) {
 // Shared reports whether somebody else was seen to write into our window.
 func (s Status) Shared(acl string) bool { return s.limits.Shared[acl] }
 
+// Allowed gives what an operator keeps from being banned, sorted by prefix.
+func (s Status) Allowed() []desired.Allowed { return s.want.Set().Allowed }
+
 // Wanted gives every ban that the sources ask for, refused ones included,
 // sorted by prefix.
 func (s Status) Wanted() []desired.Ban { return s.want.Set().Bans }

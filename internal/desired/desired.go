@@ -94,6 +94,7 @@ type Set struct {
 	Stopped    []StoppedJail // sorted; their bans stay, and no jail lifts them any more
 	Bad        []LineError   // lines that were skipped
 	Warnings   []string      // what an operator should know: a log that was replaced, an unban under a wider ban
+	Allowed    []Allowed     // what an operator keeps from being banned here, sorted by prefix
 	Paused     bool          // nothing is to be enforced
 	Confirmed  time.Time     // of the last confirm that came while its log was followed; zero: none
 	Next       time.Time     // when this Set next changes by itself (an expiry, a deferred flush); zero: never

@@ -26,6 +26,8 @@ type Fold struct {
 	servers  map[string]*server    // by host
 	local    bool                  // all records are this host's, whatever name they give
 
+	allowed map[netip.Prefix]allowance // what an operator keeps from being banned
+
 	paused    bool
 	pausedAt  time.Time // of the last pause or resume
 	confirmed time.Time // of the last confirm
@@ -123,6 +125,7 @@ func NewFold() *Fold {
 		lifted:   make(map[netip.Prefix]lifting),
 		known:    make(map[imprint]time.Time),
 		servers:  make(map[string]*server),
+		allowed:  make(map[netip.Prefix]allowance),
 		index:    newIndex(),
 	}
 }
@@ -206,6 +209,8 @@ func (f *Fold) dispatch(rec Record, t time.Time, recovered bool) error {
 			f.paused = rec.Op == OpPause
 			f.pausedAt = later(f.pausedAt, t)
 		}
+	case OpAllow, OpDisallow:
+		f.allow(rec, t, recovered)
 	case OpConfirm:
 		if !recovered && !f.quiet {
 			f.confirmed = t

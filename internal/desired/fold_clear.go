@@ -21,6 +21,7 @@ const (
 func (f *Fold) clear() {
 	f.clearClaims()
 	f.clearTraces()
+	f.clearAllowed()
 }
 
 func (f *Fold) clearTraces() {

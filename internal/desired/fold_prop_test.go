@@ -33,18 +33,21 @@ func reload(t interface {
 
 var genRecord = rapid.Custom(func(t *rapid.T) Record {
 	r := Record{
-		Op:   rapid.SampledFrom([]Op{OpBan, OpBan, OpBan, OpUnban, OpFlush, OpFlush, OpStop, OpStart, OpPause, OpResume, OpConfirm}).Draw(t, "op"),
+		Op:   rapid.SampledFrom([]Op{OpBan, OpBan, OpBan, OpUnban, OpFlush, OpFlush, OpStop, OpStart, OpPause, OpResume, OpConfirm, OpAllow, OpDisallow}).Draw(t, "op"),
 		Host: rapid.SampledFrom([]string{"", "g", "h"}).Draw(t, "host"),
 		Jail: rapid.SampledFrom([]string{"", "j", "k"}).Draw(t, "jail"),
 		Time: at(rapid.Int64Range(0, 60).Draw(t, "time") * rapid.SampledFrom([]int64{1, 1, 1, 5000}).Draw(t, "unit")),
 	}
-	if r.Op == OpBan || r.Op == OpUnban {
+	if r.Op.takesPrefix() {
 		p := rapid.SampledFrom([]string{"192.0.2.1/32", "192.0.2.2/32", "192.0.2.0/24", "2001:db8::1/128"}).Draw(t, "prefix")
 		r.Prefix = netip.MustParsePrefix(p)
 	}
 	if r.Op == OpBan {
 		r.Bantime = rapid.SampledFrom([]int64{-1, 0, 5, 20, 40, 1000, 100000}).Draw(t, "bantime")
 		r.Restored = rapid.Bool().Draw(t, "restored")
+	}
+	if r.Op == OpAllow {
+		r.Bantime = rapid.SampledFrom([]int64{-1, 5, 40, 100000}).Draw(t, "for")
 	}
 	if r.Op == OpFlush {
 		r.Defer = time.Duration(rapid.SampledFrom([]int{0, 5, 20}).Draw(t, "defer")) * time.Second
@@ -67,8 +70,8 @@ func text(records []Record) []byte {
 // view is what must not depend on how a Set was arrived at.
 func view(set Set) string {
 	lifted := slices.SortedFunc(maps.Keys(set.Lifted), netip.Prefix.Compare)
-	return fmt.Sprintf("bans %v\nlifted %v\nwarnings %q\npaused %v\nconfirmed %v\nnext %v",
-		set.Bans, lifted, set.Warnings, set.Paused, set.Confirmed, set.Next)
+	return fmt.Sprintf("bans %v\nlifted %v\nwarnings %q\nallowed %v\npaused %v\nconfirmed %v\nnext %v",
+		set.Bans, lifted, set.Warnings, set.Allowed, set.Paused, set.Confirmed, set.Next)
 }
 
 func TestTheSetDependsOnRecordsAndNowAlone(t *testing.T) {

@@ -29,7 +29,7 @@ type Parser struct {
 
 // fields are the values of one line, by name; nil is missing.
 type fields struct {
-	op, ip, jail, host, time, bantime, deferred, reason, bancount, restored, written, id *fastjson.Value
+	op, ip, jail, host, time, bantime, allowed, deferred, reason, bancount, restored, written, id *fastjson.Value
 }
 
 // errUnknownOp is about a record that a later release may have written.
@@ -112,6 +112,8 @@ func (f *fields) slot(name string) **fastjson.Value {
 		return &f.time
 	case "bantime":
 		return &f.bantime
+	case "for":
+		return &f.allowed
 	case "defer":
 		return &f.deferred
 	case "reason":
@@ -146,6 +148,10 @@ func (p *Parser) record() (Record, error) {
 	switch r.Op {
 	case OpBan:
 		p.readBan(&r)
+	case OpAllow:
+		if r.Bantime, err = p.readFor(); err != nil {
+			return Record{}, err
+		}
 	case OpFlush:
 		if err := p.readDefer(&r); err != nil {
 			return Record{}, err
@@ -180,6 +186,10 @@ func (p *Parser) op() (Op, error) {
 		return OpResume, nil
 	case "confirm":
 		return OpConfirm, nil
+	case "allow":
+		return OpAllow, nil
+	case "disallow":
+		return OpDisallow, nil
 	case "seen":
 		return OpSeen, nil
 	case "":
@@ -189,7 +199,7 @@ func (p *Parser) op() (Op, error) {
 }
 
 func (p *Parser) readPrefix(r *Record) error {
-	if r.Op != OpBan && r.Op != OpUnban {
+	if !r.Op.takesPrefix() {
 		if p.fields.ip != nil {
 			return fmt.Errorf("a %s takes no ip; use unban to lift one prefix", r.Op)
 		}

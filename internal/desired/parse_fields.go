@@ -146,6 +146,24 @@ func (p *Parser) restored() bool {
 	return n == 1
 }
 
+// readFor reads how long an allow is for, for ever when it does not say. It keeps
+// bans out, so what is not understood is refused.
+func (p *Parser) readFor() (int64, error) {
+	v := p.fields.allowed
+	if v == nil {
+		return Permanent, nil
+	}
+	text := v.String()
+	if v.Type() == fastjson.TypeString {
+		text = string(v.GetStringBytes())
+	}
+	seconds, remark, err := ParseBantime(text)
+	if err != nil || remark != "" || seconds == 0 {
+		return 0, fmt.Errorf("for: want seconds, a duration or -1, got %s", quoted(text))
+	}
+	return seconds, nil
+}
+
 // readDefer cuts a long delay. One below 0 is refused: a flush lifts bans, and
 // doing nothing is its safe side.
 func (p *Parser) readDefer(r *Record) error {

@@ -21,7 +21,11 @@ const (
 	OpPause   Op = "pause"   // enforce nothing
 	OpResume  Op = "resume"  // enforce again
 	OpConfirm Op = "confirm" // let withheld removals through
-	OpSeen    Op = "seen"    // a mark that says nothing about bans: compaction begins with one
+	// OpAllow keeps a prefix from being banned on this host, and OpDisallow takes
+	// that back.
+	OpAllow    Op = "allow"
+	OpDisallow Op = "disallow"
+	OpSeen     Op = "seen" // a mark that says nothing about bans: compaction begins with one
 )
 
 // ManualJail is the jail of a ban that names none.
@@ -30,17 +34,22 @@ const ManualJail = "manual"
 // Record is one line of the log.
 type Record struct {
 	Op       Op
-	Prefix   netip.Prefix  // canonical; only of a ban or an unban
+	Prefix   netip.Prefix  // canonical; of a ban, an unban, an allow or a disallow
 	Jail     string        // empty: the line names none
 	Host     string        // empty: the line names none
 	Time     time.Time     // zero: the line has none, and the time of reading counts
-	Bantime  int64         // seconds, or Permanent; only of a ban, where 0 is over at once
+	Bantime  int64         // seconds, or Permanent; of a ban, where 0 is over at once, and how long an allow is for
 	Defer    time.Duration // whole seconds until a flush takes effect
 	Reason   string        // free text, foreign: escape it before it is shown
 	BanCount int           // how often the address was banned, as the writer knows it
 	Restored bool          // a replay of an earlier ban, after a restart of its writer
 	Written  time.Time     // when a restored ban was written; zero: not told
 	ID       ID
+}
+
+// takesPrefix reports whether records of the kind are about a prefix.
+func (op Op) takesPrefix() bool {
+	return op == OpBan || op == OpUnban || op == OpAllow || op == OpDisallow
 }
 
 // AppendJSON appends the record as one line of JSON without the newline. Every
@@ -56,8 +65,11 @@ func (r Record) AppendJSON(dst []byte) []byte {
 	dst = appendTextField(dst, "jail", r.Jail)
 	dst = appendTextField(dst, "host", r.Host)
 	dst = appendTimeField(dst, "time", r.Time)
-	if r.Op == OpBan {
+	switch {
+	case r.Op == OpBan:
 		dst = appendIntField(dst, "bantime", r.Bantime)
+	case r.Op == OpAllow && r.Bantime >= 0:
+		dst = appendIntField(dst, "for", r.Bantime)
 	}
 	if r.Defer > 0 {
 		dst = appendIntField(dst, "defer", int64(r.Defer/time.Second))
@@ -74,7 +86,7 @@ func (r Record) AppendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// Until returns the end of a ban that began at from; zero is permanent. So is an
+// Until returns the end of a ban or an allow that began at from; zero is permanent. So is an
 // end past the year 9999.
 func (r Record) Until(from time.Time) time.Time {
 	if r.Bantime < 0 || r.Bantime > maxUnix-from.Unix() {

@@ -48,6 +48,12 @@ type switchKey struct {
 	confirm bool
 }
 
+// allowKey names what an allow is about.
+type allowKey struct {
+	host   string
+	prefix netip.Prefix
+}
+
 // condense gives the content in small. The content must be what take has read.
 func (l *objectLog) condense(body []byte, now time.Time) []byte {
 	l.intake.fold.Advance(now) // it may be the first thing that is done after a start
@@ -186,6 +192,8 @@ func about(meant Record) any {
 		return switchKey{meant.Host, false}
 	case OpConfirm:
 		return switchKey{meant.Host, true}
+	case OpAllow, OpDisallow:
+		return allowKey{meant.Host, meant.Prefix}
 	}
 	return nil
 }
@@ -214,6 +222,8 @@ func (c *condenser) matters(i int) bool {
 		return c.isRecent(i) || f.flushedBy(meant)
 	case OpUnban:
 		return c.isRecent(i) || c.remembered(meant)
+	case OpAllow, OpDisallow:
+		return c.now.Before(allowanceOf(meant, meant.Time).keep())
 	}
 	return true
 }

@@ -62,7 +62,8 @@ var errOtherHost = errors.New("it names another host than the one that writes th
 
 // admit decides for whom a record speaks. In an object of its own a host speaks
 // for itself, whatever the record says; only an unban that names neither host nor
-// jail is for all. A pause or confirm that names a host is for that host.
+// jail is for all. A pause or confirm that names a host is for that host, and an
+// allow is for none but the host that it names.
 func (l *objectLog) admit(rec *Record) error {
 	everyone := rec.Host == "" && rec.Jail == "" && rec.Op == OpUnban
 	if l.host != "" && rec.Op != OpSeen && !everyone {
@@ -74,6 +75,10 @@ func (l *objectLog) admit(rec *Record) error {
 	switch rec.Op {
 	case OpPause, OpResume, OpConfirm:
 		if rec.Host != "" && rec.Host != l.self {
+			return errSkip
+		}
+	case OpAllow, OpDisallow: // who is let past this host's bans is said on this host
+		if rec.Host != l.self {
 			return errSkip
 		}
 	}

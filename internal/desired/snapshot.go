@@ -77,6 +77,8 @@ type header struct {
 	Newest    time.Time `json:"newest,omitzero"`
 	Forgot    time.Time `json:"forgot,omitzero"`
 	BadTotal  int       `json:"bad_total,omitempty"`
+	// Allowed is no line of its own: a release that does not know it passes it over.
+	Allowed []allowance `json:"allowed,omitempty"`
 	// Missed is what the log was known by whose snapshot was lost.
 	Missed *Origin `json:"missed,omitempty"`
 	// Object is the place in a log in S3, instead of Cursor.
@@ -103,6 +105,7 @@ func (s *snapshot) write(w io.Writer) error {
 	s.header.Version = snapshotVersion
 	s.header.Paused, s.header.PausedAt = s.fold.paused, s.fold.pausedAt
 	s.header.Confirmed, s.header.Newest, s.header.Forgot = s.fold.confirmed, s.fold.newest, s.fold.forgot
+	s.header.Allowed = s.fold.exportAllowed()
 	first, err := json.Marshal(s.header)
 	if err != nil {
 		return fmt.Errorf("encoding the header: %w", err)
@@ -241,5 +244,5 @@ func (s *snapshot) readHeader(line []byte) error {
 	}
 	s.fold.paused, s.fold.pausedAt = h.Paused, h.PausedAt
 	s.fold.confirmed, s.fold.newest, s.fold.forgot = h.Confirmed, h.Newest, h.Forgot
-	return nil
+	return s.fold.restoreAllowed(h.Allowed)
 }

@@ -55,6 +55,7 @@ func Union(now time.Time, folds ...*Fold) Set {
 	}
 	set.Paused = paused(folds)
 	set.gather(now, mergeAll(lists))
+	set.gatherAllowed(now, folds)
 	set.gatherLifted(folds)
 	set.gatherNotes(now, folds)
 	set.gatherStopped(now, folds)

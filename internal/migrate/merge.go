@@ -15,6 +15,7 @@ const (
 	Known   Fate = "known"   // the same jail bans it already, to that end or longer
 	Lifted  Fate = "lifted"  // it was lifted here since
 	Expired Fate = "expired" // it ended while the database was read
+	Refused Fate = "refused" // it would not be enforced here, or is not meant
 )
 
 // Decision is a ban of a database and what becomes of it.

@@ -23,6 +23,11 @@ func (at Whereabouts) Explain(p netip.Prefix, zone *time.Location) []string {
 		}
 		say("It is lifted when that time is over, or by: reconciler unban %s", b.Prefix)
 	}
+	for _, a := range at.want.set.Allowed {
+		if a.Prefix.Overlaps(p) {
+			say("%s is allowed, %s: no ban of it is enforced. To end that: reconciler disallow %s", a.Prefix, EndText(a.Until, at.now, zone), a.Prefix)
+		}
+	}
 	for _, r := range at.want.refused {
 		if r.Prefix.Overlaps(p) {
 			say("A ban of %s by %s is refused: it %s.", r.Prefix, jailsText(r.Jails), r.Why)

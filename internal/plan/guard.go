@@ -6,6 +6,7 @@ import (
 
 	"github.com/gaissmai/bart"
 
+	"reconciler/internal/desired"
 	"reconciler/internal/observed"
 )
 
@@ -32,9 +33,13 @@ type guard struct {
 	index  bart.Lite
 }
 
-func newGuard(limits Guard) *guard {
+// newGuard keeps out what the limits protect, and what an operator allows.
+func newGuard(limits Guard, allowed []desired.Allowed) *guard {
 	g := &guard{limits: limits}
 	g.rules = append(append(g.rules, always...), limits.Protected...)
+	for _, a := range allowed {
+		g.rules = append(g.rules, Protected{Prefix: a.Prefix, Rule: "allowed by `reconciler allow`"})
+	}
 	for _, r := range g.rules {
 		g.index.Insert(r.Prefix)
 	}
@@ -64,8 +69,8 @@ func (g *guard) refuses(p netip.Prefix) (string, bool) {
 
 // Refuser returns the judgement that Prepare makes of each ban: whether it must
 // not be, as wide as it would be enforced, and which rule says so.
-func Refuser(limits Limits) func(netip.Prefix) (why string, refused bool) {
-	g := newGuard(limits.Guard)
+func Refuser(set desired.Set, limits Limits) func(netip.Prefix) (why string, refused bool) {
+	g := newGuard(limits.Guard, set.Allowed)
 	return func(p netip.Prefix) (string, bool) {
 		return g.refuses(limits.Widened(p))
 	}

@@ -125,3 +125,25 @@ func TestPausedLiftsAllThatIsOursAndHoldsStill(t *testing.T) {
 		t.Errorf("it does not hold still: %v", words(again.Changes))
 	}
 }
+
+func TestAnAllowedAddressIsNotBannedAndItsBanIsLiftedWithAReason(t *testing.T) {
+	set := setOf(ban("203.0.113.7/32", 0), ban("203.0.113.0/24", 0), ban("198.51.100.7/32", 0))
+	set.Allowed = []desired.Allowed{{Prefix: pfx("203.0.113.7/32")}}
+	w := Prepare(set, standard())
+	if len(w.Bans()) != 1 || w.Bans()[0].Prefix != pfx("198.51.100.7/32") {
+		t.Errorf("in force are %v", w.Bans())
+	}
+	why := "overlaps 203.0.113.7/32 (allowed by `reconciler allow`)"
+	for _, r := range w.Refused() {
+		if r.Why != why {
+			t.Errorf("%s is refused because it %s", r.Prefix, r.Why)
+		}
+	}
+	if reason, words, ok := w.reason(pfx("203.0.113.0/24"), start); !ok || reason != desired.Protected || words != "protected: it "+why {
+		t.Errorf("what is there goes as %q (%s), on record: %v", reason, words, ok)
+	}
+	set.Allowed = nil
+	if again := Prepare(set, standard()); len(again.Bans()) != 3 {
+		t.Errorf("once nothing is allowed, in force are %v", again.Bans())
+	}
+}

@@ -44,7 +44,7 @@ func Prepare(set desired.Set, limits Limits) *Want {
 	if set.Paused {
 		return w
 	}
-	w.guard = newGuard(limits.Guard)
+	w.guard = newGuard(limits.Guard, set.Allowed)
 	w.bans = make([]desired.Ban, 0, len(set.Bans))
 	for _, b := range set.Bans {
 		widened := b
