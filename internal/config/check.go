@@ -31,6 +31,9 @@ func check(c Config, origins map[string]string) []error {
 	if len(c.State) == 0 {
 		refuse("state", "no log is named; give at least one")
 	}
+	for _, err := range checkState(c, origins["state"]) {
+		refuse("state", "%w", err)
+	}
 	if len(c.NACL) == 0 {
 		refuse("nacl", "no Network ACL is named; write none to use none")
 	}

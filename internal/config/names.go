@@ -19,7 +19,7 @@ func parseState(text string) (string, error) {
 		a, err := desired.ParseAddress(text)
 		return a.String(), err
 	}
-	if strings.Contains(text, "://") {
+	if strings.Contains(text, "://") || strings.HasPrefix(strings.ToLower(text), "s3:") {
 		return "", fmt.Errorf("%q is neither a path nor an address in S3; name a file, or s3://bucket/prefix/", text)
 	}
 	if err := checkPath(text); err != nil {

@@ -31,7 +31,7 @@ const (
 var generalSettings = []setting{
 	{
 		"state", "PATH|s3://BUCKET/PREFIX/|s3://BUCKET/KEY", true,
-		[]string{"/var/lib/reconciler/bans.jsonl"},
+		[]string{defaultState},
 		"log of bans to enforce; commands that write append to the first",
 		all(parseState, func(c *Config) *[]string { return &c.State }),
 	},

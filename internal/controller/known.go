@@ -5,29 +5,8 @@ import (
 	"maps"
 	"time"
 
-	"reconciler/internal/config"
 	"reconciler/internal/desired"
 )
-
-// recall gives the configured logs that any snapshot knows of. One that is
-// configured no longer is not missed.
-func recall(cfg config.Config) map[string]desired.Origin {
-	known := map[string]desired.Origin{}
-	for _, state := range cfg.State {
-		if !desired.IsAddress(state) {
-			maps.Copy(known, desired.RememberedSources(state))
-		} else if a, err := desired.ParseAddress(state); err == nil {
-			maps.Copy(known, desired.CachedSources(cfg.CacheDir, a, cfg.HostID))
-		}
-	}
-	configured := map[string]desired.Origin{}
-	for _, state := range cfg.State {
-		if o, ok := known[state]; ok {
-			configured[state] = o
-		}
-	}
-	return configured
-}
 
 // know makes durable which logs have ever had a record, before anything of them
 // is enforced. Every snapshot keeps it, so that the loss of one, or of a whole

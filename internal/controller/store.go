@@ -54,7 +54,7 @@ func OpenStore(cfg config.Config, writing bool, now time.Time) (*FileStore, erro
 
 func openStore(cfg config.Config, writing bool, now time.Time, connect connector, portion func() func() bool) (*FileStore, error) {
 	s := &FileStore{writing: writing, connect: connect, portion: portion, compactAt: cfg.CompactAt, savedAt: now}
-	s.memory.Sources = recall(cfg)
+	s.memory.Sources = config.Recall(cfg)
 	for i, state := range cfg.State {
 		log, err := s.openLog(cfg, state, i == 0, now)
 		if err != nil {
