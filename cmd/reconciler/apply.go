@@ -38,7 +38,7 @@ failed; 3 when a removal was withheld. While the daemon runs it does this by its
 			if n := report.Failed(); n > 0 && err == nil {
 				err = fmt.Errorf("changes that failed: %d; the table says why, and the next apply tries what is still to be done", n)
 			}
-			return failed(err, len(report.Withheld))
+			return failed(err, report.Withheld)
 		})
 	}
 	return cmd

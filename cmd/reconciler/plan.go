@@ -45,7 +45,7 @@ with --detailed-exitcode 2 when there are changes.`,
 		if printErr := out.print(cmd, report); printErr != nil {
 			return errors.Join(err, printErr)
 		}
-		if err := failed(err, len(p.Withheld)); err != nil {
+		if err := failed(err, p.Withheld); err != nil {
 			return err
 		}
 		if detailed && len(p.Changes) > 0 {

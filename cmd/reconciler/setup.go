@@ -137,12 +137,12 @@ func style(cmd *cobra.Command) plan.Style {
 }
 
 // failed makes the exit status of what went wrong, or of what was withheld.
-func failed(err error, withheld int) error {
+func failed(err error, withheld []plan.Change) error {
 	if err != nil {
 		return err
 	}
-	if withheld > 0 {
-		return exitError{status: exitWithheld, err: fmt.Errorf("removals withheld because no record explains them: %d; `reconciler confirm` makes the running daemon let them through, `reconciler apply --force` where none runs", withheld)}
+	if len(withheld) > 0 {
+		return exitError{status: exitWithheld, err: errors.New(plan.Advice(withheld))}
 	}
 	return nil
 }

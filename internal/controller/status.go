@@ -36,8 +36,12 @@ func (l *Loop) Status(ctx context.Context) (Status, error) {
 	s := Status{Time: now, State: state, Sources: l.Store.Sources(now), Skipped: set.Bad, want: want, limits: limits}
 	s.Where = plan.Locate(want, state, limits, now)
 	s.Summary, s.Warnings = plan.Examine(want, state, limits, now)
-	if len(plan.Compute(set, state, limits, now).Withheld) > 0 {
-		s.Warnings = append(s.Warnings, "degraded: removals that no record explains are withheld; see `reconciler plan`")
+	if held := plan.Compute(set, state, limits, now).Withheld; len(held) > 0 {
+		words := "removals that no record explains are withheld; see `reconciler plan`"
+		if plan.Unnamed(held) {
+			words = plan.Advice(held)
+		}
+		s.Warnings = append(s.Warnings, "degraded: "+words)
 	}
 	s.Warnings = l.warnings(s.Warnings, state)
 	return s, errors.Join(refreshErr, err)

@@ -46,8 +46,11 @@ func (t *teller) cycle(r report) {
 	t.trouble(r.target, r.err)
 	var withheld string
 	if n := len(r.withheld); n > 0 {
-		withheld = fmt.Sprintf("%d removals that no record explains are withheld; `reconciler confirm` lets them through; the first: %s: %s",
-			n, plan.Subject(r.withheld[0]), r.withheld[0].Why)
+		withheld = fmt.Sprintf("%d removals that no record explains are withheld; `reconciler confirm` lets them through", n)
+		if plan.Unnamed(r.withheld) {
+			withheld = plan.Advice(r.withheld)
+		}
+		withheld += fmt.Sprintf("; the first: %s: %s", plan.Subject(r.withheld[0]), r.withheld[0].Why)
 	}
 	t.once(r.target+" withheld", withheld)
 	t.once(r.target+" warnings", strings.Join(r.warnings, "; "))

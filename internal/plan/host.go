@@ -44,6 +44,7 @@ func ForHost(want *Want, host observed.Host, acls []observed.ACL, limits Limits,
 	p.bans = p.wanted()
 	p.diff(p.bans, host.Entries)
 	changes = slices.Concat(changes, p.adds, p.refreshes, p.removes)
+	want.markUnnamed(p.withheld, len(host.Entries))
 	return changes, p.withheld
 }
 

@@ -48,6 +48,9 @@ type Change struct {
 	Jails  []string
 	Reason desired.Reason // why Old (or a host's Prefix) goes; empty for additions
 	Why    string         // in words
+	// Unnamed says of a removal that is withheld that the logs name next to nothing
+	// of what its target enforces.
+	Unnamed bool
 }
 
 // Key tells one change of a target from another.

@@ -167,7 +167,12 @@ func (t *textWriter) withheld(changes []Change) {
 	if len(changes) == 0 {
 		return
 	}
-	t.printf("%s\n", t.paint(color.FgYellow, fmt.Sprintf("Withheld: %d removals that no record explains", len(changes))))
+	head, end := fmt.Sprintf("Withheld: %d removals that no record explains", len(changes)), "`reconciler confirm` or --force lets them through."
+	if Unnamed(changes) {
+		head, end = fmt.Sprintf("Withheld: %d removals: the logs name nothing of what is enforced here", len(changes)),
+			"Is the setting `state` right? Keep the log that it named before in its list."
+	}
+	t.printf("%s\n", t.paint(color.FgYellow, head))
 	for _, c := range changes[:min(len(changes), 10)] {
 		p := c.Prefix
 		if c.Old.IsValid() {
@@ -178,7 +183,7 @@ func (t *textWriter) withheld(changes []Change) {
 	if len(changes) > 10 {
 		t.printf("  … and %d more\n", len(changes)-10)
 	}
-	t.printf("  `reconciler confirm` or --force lets them through.\n\n")
+	t.printf("  %s\n\n", end)
 }
 
 // totals prints what was or would be done, then where the bans are enforced.
