@@ -44,7 +44,9 @@ var genRecord = rapid.Custom(func(t *rapid.T) Record {
 	}
 	if r.Op == OpBan {
 		r.Bantime = rapid.SampledFrom([]int64{-1, 0, 5, 20, 40, 1000, 100000}).Draw(t, "bantime")
-		r.Restored = rapid.Bool().Draw(t, "restored")
+		if r.Restored = rapid.Bool().Draw(t, "restored"); r.Restored && rapid.Bool().Draw(t, "tells when") {
+			r.Written = at(rapid.Int64Range(0, 200).Draw(t, "written"))
+		}
 	}
 	if r.Op == OpAllow {
 		r.Bantime = rapid.SampledFrom([]int64{-1, 5, 40, 100000}).Draw(t, "for")
@@ -94,7 +96,7 @@ func TestTheSetDependsOnRecordsAndNowAlone(t *testing.T) {
 				restless = reload(t, restless)
 			}
 		}
-		now = now.Add(time.Duration(rapid.Int64Range(0, 100).Draw(t, "then")) * time.Second)
+		now = now.Add(time.Duration(rapid.Int64Range(0, 400).Draw(t, "then")) * time.Second)
 		if diff := cmp.Diff(view(Union(now, plain)), view(Union(now, restless))); diff != "" {
 			t.Fatalf("looking at the fold or restarting on the way changed what it wants (-one pass +with looks and restarts):\n%s\nthe log:\n%s", diff, text(records))
 		}
