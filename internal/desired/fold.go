@@ -69,6 +69,7 @@ type pair struct {
 	server  *server   // nil of a pattern
 	running bool      // its last stop or start was a start
 	turned  time.Time // of that; zero: none is known
+	kept    time.Time // of the latest flush that was called off
 }
 
 // claim is the wish of one jail on one host to block one prefix.
@@ -261,7 +262,7 @@ func (f *Fold) supersedes(c *claim, t, until time.Time) bool {
 	if c == nil || f.forgotten(c) || t.After(c.known) {
 		return true
 	}
-	return t.Equal(c.known) && EndsBefore(c.until, until)
+	return t.Equal(c.known) && t.Equal(c.from) && EndsBefore(c.until, until)
 }
 
 func (f *Fold) claim(p *pair, rec Record, next claim) {

@@ -126,7 +126,7 @@ func (f *Fold) turn(p *pair, op Op, t time.Time, recovered bool) {
 	p.running, p.turned = op == OpStart, t
 	next, late := p.trial, t.After(p.pending.deadline)
 	if !p.pending.at.IsZero() && (!late || op == OpStop && !p.pending.banned) {
-		next = p.pending
+		next, p.kept = p.pending, p.pending.at
 		f.await(p, pending{})
 		f.due = time.Unix(0, 0) // the next Advance looks at every claim
 	}

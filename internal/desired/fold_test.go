@@ -190,6 +190,15 @@ var foldScripts = map[string]script{
 		banP, banQ, `{"op":"flush","host":"h","time":100,"defer":30}`, `{"op":"stop","host":"h","time":101}`, `{"op":"start","host":"h","time":102}`,
 		restored(0), "at 221: 192.0.2.1 192.0.2.2", "at 223: 192.0.2.1",
 	},
+	"an older copy of the log revives nothing that a trial has lifted": {
+		startAt(0), `{"op":"ban","ip":"192.0.2.1"` + hostPart + `,"time":2,"bantime":-1}`,
+		`{"op":"flush"` + hostPart + `,"time":6,"defer":30}`, stopAt(8), startAt(9), "at 130:", startAt(300), "at 300:",
+		`~{"op":"ban","ip":"192.0.2.1"` + hostPart + `,"time":2,"bantime":-1}`, "at 301:",
+	},
+	"a ban that a later line has shortened is not prolonged by a copy of its own line": {
+		`{"op":"ban","ip":"192.0.2.1"` + hostPart + `,"time":11,"bantime":-1}`, `{"op":"ban","ip":"192.0.2.1"` + hostPart + `,"time":7,"bantime":1}`, "at 12:",
+		`~{"op":"ban","ip":"192.0.2.1"` + hostPart + `,"time":11,"bantime":-1}`, "at 13:",
+	},
 	"an older copy of the log announces nothing": {
 		banP, flushD, stopAt(110), startAt(111), "~" + restored(0), "at 240:",
 	},

@@ -74,11 +74,24 @@ func (f *Fold) judge(s *server, t time.Time) {
 		for _, c := range p.claims {
 			f.touched++
 			if c.onTrial() {
-				f.end(c, s.until, Flushed)
+				f.convict(c, s.until)
 			}
 		}
 		f.try(p, pending{})
 	}
+}
+
+// convict ends a claim that was not announced. It is not taken away: an older copy
+// of its ban must find that it is over, while a late announcement makes it anew.
+func (f *Fold) convict(c *claim, at time.Time) {
+	if end, _ := c.over(); !end.Equal(at) {
+		return // it was over before
+	}
+	if !c.isNoted() {
+		f.noteLifted(c.prefix, at, Flushed)
+	}
+	c.keep, c.until, c.noted = c.keepFrom(at), at, at
+	c.known = later(c.known, c.pair.turned)
 }
 
 // prolong gives fail2ban time from t on, and more for each claim on trial.

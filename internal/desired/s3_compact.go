@@ -264,12 +264,13 @@ func (c *condenser) remembered(meant Record) bool {
 	return traces != nil && f.tombAt(traces, meant.Prefix).Equal(meant.Time)
 }
 
-// flushedBy says that a flush is the latest of a pair, or may yet become it.
+// flushedBy says that a flush is the latest of a pair, or may yet become it, or is
+// the latest that was called off.
 func (f *Fold) flushedBy(rec Record) bool {
 	for _, all := range []map[pairKey]*pair{f.pairs, f.patterns} {
 		for key, p := range all {
 			named := key.matches(rec.Host, rec.Jail)
-			if named && (p.flushed.Equal(rec.Time) || p.pending.at.Equal(rec.Time)) {
+			if named && (p.flushed.Equal(rec.Time) || p.pending.at.Equal(rec.Time) || p.kept.Equal(rec.Time)) {
 				return true
 			}
 		}

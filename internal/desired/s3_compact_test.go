@@ -196,3 +196,43 @@ func TestAnOldLiftIsDroppedOnceNobodyNeedsIt(t *testing.T) {
 		t.Errorf("kept is:\n%s", first)
 	}
 }
+
+// A ban that a restart of fail2ban did not announce again stays over for a host
+// that reads the compacted object for the first time, however long ago it was.
+func TestACompactionKeepsWhatPutABanOnTrial(t *testing.T) {
+	for name, last := range map[string]int64{"soon": 400, "long after": 40 * 86400} {
+		t.Run(name, func(t *testing.T) {
+			var recs []Record
+			for i, line := range []string{
+				`{"op":"ban","ip":"192.0.2.1","jail":"j","host":"g","time":2,"bantime":-1}`,
+				`{"op":"ban","ip":"192.0.2.2","jail":"j","host":"g","time":3,"bantime":-1}`,
+				`{"op":"flush","jail":"j","host":"g","time":6,"defer":30}`,
+				`{"op":"stop","jail":"j","host":"g","time":8}`,
+				`{"op":"start","jail":"j","host":"g","time":9}`,
+				`{"op":"ban","ip":"192.0.2.2","jail":"j","host":"g","time":3,"bantime":-1,"restored":true,"written":10}`,
+				fmt.Sprintf(`{"op":"start","jail":"k","host":"g","time":%d}`, last),
+				fmt.Sprintf(`{"op":"ban","ip":"192.0.2.3","jail":"k","host":"g","time":%d,"bantime":-1}`, last),
+			} {
+				rec, err := ParseRecord([]byte(line))
+				if err != nil {
+					t.Fatal(err)
+				}
+				rec.ID = ID(fmt.Sprintf("g.%d", i))
+				recs = append(recs, rec)
+			}
+			now := at(last + 10)
+			old := logOf(hostLogs)
+			old.take(Object{Body: text(recs), Tag: "whole"}, now)
+			want := wantsNow(old, now)
+			if set := Union(now, old.intake.fold); len(set.Bans) != 2 {
+				t.Fatalf("banned are %v", set.Bans)
+			}
+			small := old.condense(text(recs), now)
+			anew := logOf(hostLogs)
+			anew.take(Object{Body: small, Tag: "small"}, now)
+			if got := wantsNow(anew, now); got != want {
+				t.Errorf("a new reader wants %s, not %s, of\n%s", got, want, small)
+			}
+		})
+	}
+}

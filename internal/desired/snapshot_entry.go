@@ -35,7 +35,7 @@ type entry struct {
 	count      int64
 	seq        uint64
 
-	at, until, last, flush, deadline, turned time.Time
+	at, until, last, flush, deadline, turned, kept time.Time
 
 	pattern bool // a tombstone of a pattern
 	marked  bool // banned of a pair, noted of a claim
@@ -67,6 +67,7 @@ func (e *entry) append(dst []byte) []byte {
 	dst = appendTimeField(dst, "flush", e.flush)
 	dst = appendTimeField(dst, "deadline", e.deadline)
 	dst = appendTimeField(dst, "turned", e.turned)
+	dst = appendTimeField(dst, "kept", e.kept)
 	if e.pattern {
 		dst = append(dst, `,"pattern":true`...)
 	}
@@ -187,6 +188,8 @@ func (e *entry) timeSlot(name string) *time.Time {
 		return &e.deadline
 	case "turned":
 		return &e.turned
+	case "kept":
+		return &e.kept
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ func exportPairs(kind string, pairs map[pairKey]*pair, put func(*entry)) {
 		put(&entry{
 			kind: kind, host: p.host, jail: p.jail, at: p.flushed, last: p.last, until: p.made,
 			flush: p.pending.at, deadline: p.pending.deadline, marked: p.pending.banned,
-			turned: p.turned, running: p.running,
+			turned: p.turned, running: p.running, kept: p.kept,
 		})
 		for _, prefix := range slices.SortedFunc(maps.Keys(p.tombs), observed.Compare) {
 			t := p.tombs[prefix]
@@ -174,6 +174,7 @@ func (f *Fold) restorePair(e *entry, known map[pairKey]*pair) error {
 	if e.turned.After(p.turned) {
 		p.running, p.turned = e.running, e.turned
 	}
+	p.kept = later(p.kept, e.kept)
 	return nil
 }
 
