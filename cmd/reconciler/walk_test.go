@@ -181,3 +181,51 @@ func fakeBlocks(t *testing.T, spec observed.HostSpec, rules string, client netip
 	}
 	return fake.Blocked(client, 8022)
 }
+
+// Docker may keep its chains with the other variant of iptables: a ban stops
+// nothing there until ours are made there too, as status says.
+func TestBansStopPacketsToContainersOfTheOtherVariant(t *testing.T) {
+	testenv.Need(t, "ipset", "iptables-nft-restore", "iptables-legacy-restore")
+	for ours, theirs := range map[string]string{"nft": "legacy", "legacy": "nft"} {
+		t.Run("ours with "+ours, func(t *testing.T) {
+			testenv.CleanFirewall(t)
+			t.Cleanup(func() { testenv.CleanFirewall(t) })
+			crossing := testenv.NewCrossing(t)
+			crossing.Serve(behind)
+			docker := "*filter\n:DOCKER-USER - [0:0]\n:DOCKER - [0:0]\n-A FORWARD -j DOCKER-USER\n-A FORWARD -j DOCKER\n-A DOCKER-USER -j RETURN\n-A DOCKER -j ACCEPT\nCOMMIT\n"
+			testenv.Run(t, docker, "iptables-"+theirs+"-restore", "--noflush", "-w", "5")
+			s := newSite(t)
+			configure := func(variant string) {
+				s.configure("nacl: none\nhook: [INPUT, DOCKER-USER]\niptables: " + variant + "\n")
+			}
+			configure(ours)
+			s.must("ban", "--", crossing.Client.String())
+			s.must("apply")
+			if err := crossing.Knock(behind, time.Minute); err != nil {
+				t.Fatalf("ours are not where Docker's are, and the banned address was met with %v", err)
+			}
+			claimed, why := s.claims()
+			if mend := "set iptables: " + theirs; claimed || !strings.Contains(why, mend) {
+				t.Fatalf("status claims that the host enforces: %t; the mend is not in %q", claimed, why)
+			}
+
+			configure(theirs)
+			s.must("apply")
+			if err := crossing.Knock(behind, time.Second); err == nil {
+				t.Error("what was said to mend it was done, and the banned address gets through")
+			}
+			if claimed, why := s.claims(); !claimed {
+				t.Errorf("status does not claim that the host enforces: %s", why)
+			}
+			s.must("teardown")
+			for _, variant := range []string{ours, theirs} {
+				if rules := testenv.Run(t, "", "iptables-"+variant+"-save", "-t", "filter"); strings.Contains(rules, s.chain) {
+					t.Errorf("after the teardown there is\n%s", rules)
+				}
+			}
+			if err := crossing.Knock(behind, time.Minute); err != nil {
+				t.Errorf("after the teardown the address was met with %v", err)
+			}
+		})
+	}
+}

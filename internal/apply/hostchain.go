@@ -121,23 +121,40 @@ func (h *Host) pinLines(table observed.Table) []string {
 func (h *Host) takeDown(ctx context.Context) error {
 	var errs []error
 	for _, f := range observed.Families {
-		err := h.takeDownChain(ctx, f)
+		table, err := h.reader.Table(ctx, f)
+		if err == nil {
+			err = errors.Join(h.takeDownChain(ctx, f, table), h.takeDownElsewhere(ctx, f, table))
+		}
 		if observed.CannotFilter(f, err) {
 			err = nil
 		}
 		if err == nil {
 			err = h.takeDownSets(ctx, f)
 		}
+		if errors.Is(err, tool.ErrSetInUse) { // by a table that is there, so that naming it makes none
+			err = errors.Join(h.takeDownElsewhere(ctx, f, table, "-t", "filter"), h.takeDownSets(ctx, f))
+		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-func (h *Host) takeDownChain(ctx context.Context, f observed.Family) error {
-	table, err := h.reader.Table(ctx, f)
+// takeDownElsewhere removes the chain from the tables of the other variant of
+// iptables, where one used before has left it. No table is made by looking while
+// none is asked for, and one that cannot be read is no failure: a set that it
+// uses will tell.
+func (h *Host) takeDownElsewhere(ctx context.Context, f observed.Family, table observed.Table, asked ...string) error {
+	there := *h
+	there.spec.Variant = table.OtherVariant()
+	there.reader.Spec = there.spec
+	out, err := h.run.Run(ctx, nil, there.spec.Program(f, "save"), asked...)
 	if err != nil {
-		return err
+		return nil //nolint:nilerr // not installed, for one
 	}
+	return there.takeDownChain(ctx, f, observed.ParseTable(out))
+}
+
+func (h *Host) takeDownChain(ctx context.Context, f observed.Family, table observed.Table) error {
 	var lines []string
 	for _, rule := range table.Entering(h.spec.Chain) {
 		lines = append(lines, "-D "+rule.Chain+" "+rule.Spec)

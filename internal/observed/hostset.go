@@ -45,10 +45,8 @@ const dockerHook = "DOCKER-USER"
 // otherDocker tells when Docker has made its chains with the other variant of
 // iptables than the one that ours are made with: its hook is not there for us.
 func (r HostReader) otherDocker(ctx context.Context, table Table) []Opening {
-	ours, theirs := "legacy", "nft"
-	if table.nft {
-		ours, theirs = theirs, ours
-	}
+	theirs := table.OtherVariant()
+	ours := map[string]string{"nft": "legacy", "legacy": "nft"}[theirs]
 	// Without a table's name nothing is loaded into the kernel by looking.
 	out, err := r.Run.Run(ctx, nil, HostSpec{Variant: theirs}.Program(IPv4, "save"))
 	if err != nil || !strings.Contains(string(out), "\n:DOCKER") {

@@ -43,6 +43,14 @@ func (r HostReader) Table(ctx context.Context, f Family) (Table, error) {
 	return t, nil
 }
 
+// OtherVariant names the variant of iptables by which the table is not shown.
+func (t Table) OtherVariant() string {
+	if t.nft {
+		return "legacy"
+	}
+	return "nft"
+}
+
 // label is how a family is written in words.
 func label(f Family) string {
 	if f == IPv6 {
