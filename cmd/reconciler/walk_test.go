@@ -211,12 +211,16 @@ func TestBansStopPacketsToContainersOfTheOtherVariant(t *testing.T) {
 
 			configure(theirs)
 			s.must("apply")
+			if rules := testenv.Run(t, "", "iptables-"+ours+"-save", "-t", "filter"); strings.Contains(rules, s.chain) {
+				t.Errorf("what is there now has not taken the place of\n%s", rules)
+			}
 			if err := crossing.Knock(behind, time.Second); err == nil {
 				t.Error("what was said to mend it was done, and the banned address gets through")
 			}
 			if claimed, why := s.claims(); !claimed {
 				t.Errorf("status does not claim that the host enforces: %s", why)
 			}
+			s.configure("nacl: none\niptables: " + ours + "\n")
 			s.must("teardown")
 			for _, variant := range []string{ours, theirs} {
 				if rules := testenv.Run(t, "", "iptables-"+variant+"-save", "-t", "filter"); strings.Contains(rules, s.chain) {

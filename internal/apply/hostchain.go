@@ -46,7 +46,11 @@ func (h *Host) repairTable(ctx context.Context, f observed.Family, table observe
 	if !table.Holds(h.spec.Chain, rules) {
 		lines = h.chainLines(rules)
 	}
-	return h.restoreTable(ctx, f, append(lines, h.jumpLines(table)...))
+	err := h.restoreTable(ctx, f, append(lines, h.jumpLines(table)...))
+	if err == nil && !table.HasOwn(h.spec.Chain) { // it may have been the other variant's until now
+		err = h.takeDownElsewhere(ctx, f, table)
+	}
+	return err
 }
 
 // jumpLines gives each hook exactly one jump. One that is missing goes to the

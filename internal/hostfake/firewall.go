@@ -49,15 +49,17 @@ type Firewall struct {
 
 	mu     sync.Mutex
 	sets   map[string]*set
-	tables map[string]*table // by "iptables" and "ip6tables"
+	tables map[string]*table // by the program, without its verb
 	calls  []Call
 }
 
 // New gives a machine with empty filter tables and no sets.
 func New() *Firewall {
 	return &Firewall{
-		sets:   map[string]*set{},
-		tables: map[string]*table{"iptables": newTable(), "ip6tables": newTable()},
+		sets: map[string]*set{},
+		tables: map[string]*table{
+			"iptables": newTable(), "ip6tables": newTable(), "iptables-nft": newTable(), "ip6tables-nft": newTable(),
+		},
 	}
 }
 
