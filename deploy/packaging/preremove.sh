@@ -31,7 +31,7 @@ fi
 # nobody to lift them. What the settings do not say then is as by default.
 torn_down() {
 	timeout 150 /usr/bin/reconciler teardown && return
-	timeout 30 /usr/bin/reconciler doctor 2>/dev/null | grep -q '^failure  *configuration' || return
+	! timeout 30 /usr/bin/reconciler check >/dev/null 2>&1 || return 1
 	echo "reconciler: the settings cannot be used; taking down what the default ones name" >&2
 	empty=$(mktemp) || return
 	timeout 150 /usr/bin/reconciler teardown --config "$empty" && said=0 || said=$?
