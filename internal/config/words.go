@@ -14,7 +14,6 @@ var advice = []struct{ said, words string }{
 	{"flow mapping", "a { is not closed; settings need no braces, only lines such as \"quota: 20\""},
 	{"double-quoted text", "a quotation mark (\") is not closed; write it on both sides of the value, or on none"},
 	{"single-quoted text", "a quotation mark (') is not closed; write it on both sides of the value, or on none"},
-	{"already defined", "this key is there twice; keep one"},
 	{"block sequence entries", "a list with dashes begins on the line below its key; in one line write [a, b]"},
 	{"unexpected scalar value", "a list has an empty place between two commas"},
 	{"reserved character", "a value that begins with this character needs quotation marks"},
@@ -28,6 +27,10 @@ var advice = []struct{ said, words string }{
 func inWords(message, line string) string {
 	if indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]; strings.Contains(indent, "\t") {
 		return "the line begins with a tab; indent with spaces, YAML takes no tabs there"
+	}
+	if _, rest, twice := strings.Cut(message, `mapping key "`); twice {
+		key, _, _ := strings.Cut(rest, `"`)
+		return fmt.Sprintf("key %q is there twice; keep one", key)
 	}
 	for _, a := range advice {
 		if strings.Contains(message, a.said) {

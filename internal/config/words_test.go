@@ -26,7 +26,7 @@ func TestAMistakeInTheFileIsToldInPeoplesWords(t *testing.T) {
 		{"an open apostrophe", "chain: 'x\n", ":1: a quotation mark (') is not closed"},
 		{"typographic quotation marks", "chain: “x”\n", ":1: chain: \"“x”\" has typographic quotation marks; write \" or none"},
 		{"an indented key", "quota: 20\n block: drop\n", "begin each key at the start of its line"},
-		{"a key twice", "block: drop\nblock: reject\n", ":2: this key is there twice; keep one"},
+		{"a key twice", "block: drop\nblock: reject\n", `:2: key "block" is there twice; keep one`},
 		{"an at sign", "chain: @x\n", ":1: a value that begins with this character needs quotation marks"},
 		{"an asterisk", "chain: *x\n", ":1: chain: is an alias; it takes a plain value, in quotation marks"},
 	}
