@@ -105,6 +105,7 @@ type simulated struct {
 //	sim remove RULE
 //	sim quota N
 //	sim rules FILE              writes our side of the ACL: RULE PREFIX, sorted
+//	sim acl NAME [CIDR]         makes an ACL, of a new subnet or of none, and sets $NAME
 //	sim writes N                so many mutating calls since the last look
 func cmdSim(ts *testscript.TestScript, neg bool, args []string) {
 	sim, ok := ts.Value(simKey{}).(*simulated)
@@ -133,6 +134,8 @@ func cmdSim(ts *testscript.TestScript, neg bool, args []string) {
 		sim.SetQuota(number(ts, args[1]))
 	case "rules":
 		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(sim.rules()), 0o600))
+	case "acl":
+		ts.Setenv(args[1], sim.addACL(args[2:]))
 	case "writes":
 		if got, want := len(sim.Writes()), number(ts, args[1]); got != want {
 			ts.Fatalf("%d mutating EC2 calls were made, want %d", got, want)
@@ -147,6 +150,16 @@ func number(ts *testscript.TestScript, text string) int {
 	n, err := strconv.Atoi(text)
 	ts.Check(err)
 	return n
+}
+
+// addACL makes another ACL in the VPC of the first.
+func (s *simulated) addACL(subnets []string) string {
+	vpc := s.VPCOf(s.acl)
+	ids := make([]string, 0, len(subnets))
+	for _, cidr := range subnets {
+		ids = append(ids, s.AddSubnet(vpc, netip.MustParsePrefix(cidr), netip.Prefix{}))
+	}
+	return s.AddACL(vpc, ids...)
 }
 
 // rules gives the inbound denies that somebody made, one a line.
