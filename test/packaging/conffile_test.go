@@ -18,14 +18,14 @@ func conffile(t *testing.T) (deb, rpm string) {
 	built(t) // makes the copy of the repository
 	old := filepath.Join(t.TempDir(), "old")
 	run(t, "sh", "-c", `mkdir -p "$2" && cp -R "$1/." "$2/"`, "sh", tree, old)
-	manifest := filepath.Join(old, "deploy/packaging/nfpm.yaml")
+	manifest := filepath.Join(old, "deploy", "packaging", "nfpm.yaml")
 	text := string(read(t, manifest))
 	const ghost = "{dst: /etc/reconciler/config.yaml, type: ghost, packager: rpm,"
 	if !strings.Contains(text, ghost) {
 		t.Fatalf("the manifest has no %q any more", ghost)
 	}
 	text = strings.Replace(text, ghost, "{src: deploy/config.yaml, dst: /etc/reconciler/config.yaml, type: config|noreplace,", 1)
-	for path, text := range map[string]string{manifest: text, filepath.Join(old, "deploy/config.yaml"): "#quota: 20\n"} {
+	for path, text := range map[string]string{manifest: text, filepath.Join(old, "deploy", "config.yaml"): "#quota: 20\n"} {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
