@@ -7,9 +7,11 @@ import (
 	"time"
 )
 
-// extension is what systemd is asked to wait for the next portion of a long first
-// read.
-const extension = 30 * time.Second
+// extension is how long systemd is asked to wait for the next word of a start: that
+// of the next portion, or that the first order has reached the host.
+const extension = hostDeadline + 30*time.Second
+
+var extended = fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", extension.Microseconds())
 
 // aSecond is a portion of a log. A new ban waits no longer for the host, and
 // after a kill no more is read again.
@@ -32,7 +34,7 @@ func (l *Loop) readOn(ctx context.Context) error {
 		}
 		l.turns.Add(1)
 		if !l.ready {
-			l.Notify(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d\nSTATUS=reading the log", extension.Microseconds()))
+			l.Notify(extended + "\nSTATUS=reading the log")
 		}
 		_, err = l.Store.Refresh(l.Now())
 		if l.tell.trouble(reading, err) && err != nil {

@@ -61,12 +61,15 @@ func TestSystemdIsAskedForTimeAtEachPortionOfAFirstReading(t *testing.T) {
 		w.pass(10 * time.Second)
 		extended := 0
 		for _, text := range words[:slices.Index(words, "READY=1")] {
-			if strings.HasPrefix(text, "EXTEND_TIMEOUT_USEC=30000000\n") {
+			if strings.HasPrefix(text, "EXTEND_TIMEOUT_USEC=90000000\n") {
 				extended++
 			}
 		}
 		if extended != 21 || fed != 21 { // 22 lines
 			t.Errorf("22 lines extend the start %d times, and %d times the watchdog is fed:\n%s", extended, fed, strings.Join(words, "\n"))
+		}
+		if !slices.Contains(words[:slices.Index(words, "READY=1")], "EXTEND_TIMEOUT_USEC=90000000") {
+			t.Error("the first order on its way to the host is given no time of its own")
 		}
 		w.wantHost(true, addrs(20)...)
 		w.wantHost(false, "198.51.100.9")

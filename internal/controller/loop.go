@@ -127,6 +127,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	if l.readOn(ctx); ctx.Err() != nil {
 		return l.Store.Save(l.Now())
 	}
+	l.Notify(extended)
 	l.firstLook(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	defer func() {
