@@ -24,17 +24,6 @@ func (w *world) longLog(n int, last string) {
 	}
 }
 
-// notified takes down what systemd is told, and asks after each word whether the
-// watchdog would be fed.
-func notified(l *Loop, words *[]string, fed *int) {
-	l.Notify = func(text string) {
-		*words = append(*words, text)
-		if strings.HasPrefix(text, "EXTEND_TIMEOUT_USEC=") && l.Turns() {
-			*fed++
-		}
-	}
-}
-
 // A pause or an unban may be in what is not read yet.
 func TestNothingIsDoneBeforeALongFirstReadingIsOver(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
@@ -54,10 +43,15 @@ func TestSystemdIsAskedForTimeAtEachPortionOfAFirstReading(t *testing.T) {
 		w.longLog(20, "")
 		w.portion = lineByLine
 		l := w.loop(true)
-		w.startLoop(l)
 		var words []string
 		fed := 0
-		notified(l, &words, &fed)
+		w.hear = func(text string) {
+			words = append(words, text)
+			if strings.HasPrefix(text, "EXTEND_TIMEOUT_USEC=") && l.Turns() { // as the watchdog asks
+				fed++
+			}
+		}
+		w.startLoop(l)
 		w.pass(10 * time.Second)
 		extended := 0
 		for _, text := range words[:slices.Index(words, "READY=1")] {

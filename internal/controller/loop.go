@@ -124,7 +124,8 @@ func (l *Loop) init() {
 // Run goes on until the context is done. It lifts nothing when it ends.
 func (l *Loop) Run(ctx context.Context) error {
 	l.init()
-	if l.readOn(ctx); ctx.Err() != nil {
+	_ = l.readOn(ctx) // what is wrong is told as it goes
+	if ctx.Err() != nil {
 		return l.Store.Save(l.Now())
 	}
 	l.Notify(extended)

@@ -41,6 +41,7 @@ type world struct {
 	store *FileStore   // of the last process
 	now   *Loop        // the daemon of the last process
 	told  atomic.Value // string: what systemd was told last
+	hear  func(string) // is told it too; may be nil
 	stop  func() error
 	wake  chan struct{}
 }
@@ -121,7 +122,12 @@ func (w *world) start() {
 func (w *world) startLoop(l *Loop) {
 	w.wake = make(chan struct{}, 1)
 	l.Wake = w.wake
-	l.Notify = func(text string) { w.told.Store(text) }
+	l.Notify = func(text string) {
+		w.told.Store(text)
+		if w.hear != nil {
+			w.hear(text)
+		}
+	}
 	w.now = l
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
