@@ -1,12 +1,15 @@
 package apply_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"reconciler/internal/observed"
 	"reconciler/internal/plan"
+	"reconciler/internal/tool"
 )
 
 var (
@@ -162,4 +165,60 @@ func TestWithoutAnyHookTheHostDoesNotEnforce(t *testing.T) {
 			t.Fatalf("nothing leads into the chain, yet overruled are %v", host.Overruled)
 		}
 	})
+}
+
+// bothVariants runs a test on the fake and on the kernel, which keep the tables
+// of both variants side by side, for each change from one to the other.
+func bothVariants(t *testing.T, test func(t *testing.T, m *machine, from, to string)) {
+	t.Helper()
+	for from, to := range map[string]string{"nft": "legacy", "legacy": "nft"} {
+		t.Run(from+" to "+to+"/fake", func(t *testing.T) { test(t, fakeMachine(), from, to) })
+		t.Run(from+" to "+to+"/kernel", func(t *testing.T) { test(t, kernelMachine(t, from), from, to) })
+	}
+}
+
+func TestTheChainDoesNotStayInTheOtherVariantsTables(t *testing.T) {
+	bothVariants(t, func(t *testing.T, m *machine, from, to string) {
+		for _, s := range []observed.HostSpec{ipset, iptables} {
+			for _, m.variant = range []string{from, to} {
+				do(t, m.host(s), repair, add("203.0.113.7/32", time.Time{}))
+				wantSound(t, m, s)
+			}
+			m.variant = from
+			if left := m.dump(t); strings.Contains(left, ours) {
+				t.Errorf("%s: in the tables of before there is\n%s", s.Backend, left)
+			}
+			m.variant = to
+			do(t, m.host(s), takeDown)
+		}
+	})
+}
+
+// A release before this has left it there, and the daemon is not root.
+func TestATeardownFindsTheChainInTheOtherVariantsTables(t *testing.T) {
+	bothVariants(t, func(t *testing.T, m *machine, from, to string) {
+		m.variant = to
+		do(t, m.host(ipset), repair, add("203.0.113.7/32", time.Time{}))
+		m.variant = from
+		m.table(observed.IPv4, ":"+ours+" - [0:0]", "-I INPUT 1 -j "+ours, "-A "+ours+" -m set --match-set "+ours+"-v4 src -j DROP")
+		m.variant = to
+		m.run = unlisted{m.run}
+		do(t, m.host(ipset), takeDown)
+		for _, m.variant = range []string{from, to} {
+			if left := m.dump(t); strings.Contains(left, ours) {
+				t.Errorf("after the teardown the tables of %s hold\n%s", m.variant, left)
+			}
+		}
+	})
+}
+
+// unlisted is a machine on which the tables that are there cannot be listed, as
+// for a service that is not root; one that is named can be read.
+type unlisted struct{ tool.Runner }
+
+func (u unlisted) Run(ctx context.Context, stdin []byte, program string, args ...string) ([]byte, error) {
+	if strings.HasSuffix(program, "-save") && len(args) == 0 {
+		return nil, &tool.Error{Program: program, Err: errors.New("exit status 1"), Stderr: "Permission denied"}
+	}
+	return u.Runner.Run(ctx, stdin, program, args...)
 }
