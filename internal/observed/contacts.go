@@ -35,7 +35,7 @@ var reached contacts
 func (c *contacts) note(_ context.Context, _, address string, _ syscall.RawConn) error {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return nil //nolint:nilerr // not a place that a ban can be of
+		return nil // not a place that a ban can be of
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -140,7 +140,7 @@ func mustRead(t *testing.T, path string) []byte {
 }
 
 const (
-	unit       = "../../deploy/systemd/reconciler.service"
+	unit        = "../../deploy/systemd/reconciler.service"
 	rulesLoader = "../../deploy/systemd/rules-loader.conf"
 )
 
