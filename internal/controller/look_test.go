@@ -24,26 +24,37 @@ func TestASlowACLIsLookedAtAgainBeforeItsLaterDeletes(t *testing.T) {
 			w.unban(a)
 		}
 		w.pass(30 * time.Second)
-		last := 0
-		for n := range w.denies(w.acl) {
-			last = max(last, n)
-		}
-		theirs := ec2sim.Entry{Number: last, Protocol: "6", Prefix: netip.MustParsePrefix("192.0.2.0/24"), Allow: true, Ports: ec2sim.PortRange{From: 443, To: 443}}
-		if err := w.sim.PutEntry(w.acl, theirs); err != nil {
-			t.Fatal(err)
-		}
+		theirs := w.allowAtTheLast()
 		w.pass(3 * time.Minute)
 		if got := w.denies(w.acl); len(got) > 0 {
 			t.Errorf("the ACL still denies %v", got)
 		}
-		there := keep(w.sim.Entries(w.acl), func(e ec2sim.Entry) bool { return e == theirs })
-		if len(there) != 1 {
-			t.Errorf("the operator's allow in rule %d is gone", last)
-		}
+		w.wantEntry(theirs)
 		if n := w.sim.Count("DescribeNetworkAcls") - reads; n > 15 {
 			t.Errorf("%d reads were made, want 15 at most", n)
 		}
 	})
+}
+
+// allowAtTheLast puts an operator's allow at the last number that a deny has.
+func (w *world) allowAtTheLast() ec2sim.Entry {
+	w.t.Helper()
+	last := 0
+	for n := range w.denies(w.acl) {
+		last = max(last, n)
+	}
+	theirs := ec2sim.Entry{Number: last, Protocol: "6", Prefix: netip.MustParsePrefix("192.0.2.0/24"), Allow: true, Ports: ec2sim.PortRange{From: 443, To: 443}}
+	if err := w.sim.PutEntry(w.acl, theirs); err != nil {
+		w.t.Fatal(err)
+	}
+	return theirs
+}
+
+func (w *world) wantEntry(entry ec2sim.Entry) {
+	w.t.Helper()
+	if len(keep(w.sim.Entries(w.acl), func(e ec2sim.Entry) bool { return e == entry })) != 1 {
+		w.t.Errorf("the entry of rule %d that somebody else made is gone", entry.Number)
+	}
 }
 
 // An unban reaches an ACL although a policy denies replace: the slot is emptied
@@ -136,14 +147,7 @@ func TestASlowApplyLooksAgainBeforeItsLaterDeletes(t *testing.T) {
 			done <- err
 		}()
 		w.pass(30 * time.Second)
-		last := 0
-		for n := range w.denies(w.acl) {
-			last = max(last, n)
-		}
-		theirs := ec2sim.Entry{Number: last, Protocol: "6", Prefix: netip.MustParsePrefix("192.0.2.0/24"), Allow: true, Ports: ec2sim.PortRange{From: 443, To: 443}}
-		if err := w.sim.PutEntry(w.acl, theirs); err != nil {
-			t.Fatal(err)
-		}
+		theirs := w.allowAtTheLast()
 		if err := <-done; err != nil {
 			t.Errorf("the apply ended with: %v", err)
 		}
@@ -151,9 +155,7 @@ func TestASlowApplyLooksAgainBeforeItsLaterDeletes(t *testing.T) {
 		if got := w.denies(w.acl); len(got) > 0 {
 			t.Errorf("the ACL still denies %v", got)
 		}
-		if len(keep(w.sim.Entries(w.acl), func(e ec2sim.Entry) bool { return e == theirs })) != 1 {
-			t.Errorf("the operator's allow in rule %d is gone", last)
-		}
+		w.wantEntry(theirs)
 		if n := w.sim.Count(describe) - reads; n < 3 || n > 15 {
 			t.Errorf("%d reads were made, want 3 to 15", n)
 		}
