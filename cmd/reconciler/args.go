@@ -63,7 +63,7 @@ var synonyms = map[string]string{
 	"diff": "plan", "preview": "plan", "rules": "acl", "acls": "acl", "nacl": "acl",
 	"test": "check", "verify": "check", "validate": "check", "lint": "check", "config": "check",
 	"daemon": "run", "serve": "run", "sync": "apply", "cleanup": "teardown", "uninstall": "teardown",
-	"diagnose": "doctor", "man": "help",
+	"diagnose": "doctor", "man": "help", "whitelist": "allow", "allowlist": "allow",
 }
 
 // meant guesses what an unknown command was to be; empty: nothing is near.
