@@ -110,6 +110,9 @@ func offlinePlan(cmd *cobra.Command, file, at string) (plan.Plan, error) {
 	}
 	limits.Usages, limits.Subnets = store.Usages(), store.Metadata().Subnets
 	p := plan.Compute(store.Set(now), state, limits, now)
+	for i := range p.Withheld {
+		p.Withheld[i].Unnamed = false // what a file has observed says nothing about the setting
+	}
 	if words := plan.Believed(state.ACLs, limits); words != "" && limits.HostMode == plan.HostOverflow {
 		p.Warnings = append(p.Warnings, words) // what the host lets go rests on it
 	}

@@ -32,7 +32,9 @@ func check(c Config, origins map[string]string) []error {
 		refuse("state", "no log is named; give at least one")
 	}
 	for _, err := range checkState(c, origins["state"]) {
-		refuse("state", "%w", err)
+		if err != nil {
+			refuse("state", "%w", err)
+		}
 	}
 	if len(c.NACL) == 0 {
 		refuse("nacl", "no Network ACL is named; write none to use none")

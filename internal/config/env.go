@@ -18,6 +18,9 @@ func (s setting) variable() string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
 }
 
+// variableOrigin begins the place of a value that a variable gave.
+const variableOrigin = "environment variable "
+
 // environment is the layer of the environment. An empty variable counts as
 // not set; an unknown one is an error, since a misspelt protection protects
 // nobody.
@@ -41,7 +44,7 @@ func environment(environ []string) (layer, error) {
 			continue
 		}
 		if text != "" {
-			l[s.name] = given{s.split(text), "environment variable " + name}
+			l[s.name] = given{s.split(text), variableOrigin + name}
 		}
 	}
 	return l, errors.Join(problems...)

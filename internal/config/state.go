@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"reconciler/internal/desired"
@@ -16,32 +17,37 @@ import (
 const defaultState = "/var/lib/reconciler/bans.jsonl"
 
 // checkState refuses logs that a setting which stays cannot mean: the daemon has
-// another working directory than who wrote the file, and a directory that is not
-// there is a slip of the finger behind which every ban would be missing. A log
+// another working directory than who wrote it, and in the file a directory that is
+// not there is a slip of the finger behind which every ban would be missing. A log
 // that was there before is no slip: it is away, and what it wants stays in force.
 // A flag is for the one command that it is given to.
 func checkState(c Config, origin string) []error {
-	if origin == "flag --state" || origin == "default of --state" {
+	if origin == "flag --state" {
 		return nil
 	}
 	var problems []error
 	for _, state := range c.State {
-		if desired.IsAddress(state) || state == defaultState {
-			continue
-		}
-		if !filepath.IsAbs(state) {
+		switch {
+		case desired.IsAddress(state) || state == defaultState:
+		case !filepath.IsAbs(state):
 			problems = append(problems, fmt.Errorf("%q is not absolute; begin it with a slash, or write s3://bucket/prefix/", state))
-			continue
-		}
-		dir := filepath.Dir(state)
-		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
-			continue // the rest is for whoever opens it
-		}
-		if _, known := Recall(c)[state]; !known {
-			problems = append(problems, fmt.Errorf("%q cannot be made: there is no directory %s; mend the path, or make it: mkdir -p %s", state, dir, desired.ShellWord(dir)))
+		case !strings.HasPrefix(origin, variableOrigin):
+			problems = append(problems, checkPlace(c, state))
 		}
 	}
 	return problems
+}
+
+// checkPlace refuses a log that has no directory and never had one.
+func checkPlace(c Config, state string) error {
+	dir := filepath.Dir(state)
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+		return nil // the rest is for whoever opens it
+	}
+	if _, known := Recall(c)[state]; known {
+		return nil
+	}
+	return fmt.Errorf("%q cannot be made: there is no directory %s; mend the path, or make it: mkdir -p %s", state, dir, desired.ShellWord(dir))
 }
 
 // Recall returns the configured logs that any snapshot knows of. One that is

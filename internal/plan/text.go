@@ -169,7 +169,7 @@ func (t *textWriter) withheld(changes []Change) {
 	}
 	head, end := fmt.Sprintf("Withheld: %d removals that no record explains", len(changes)), "`reconciler confirm` or --force lets them through."
 	if Unnamed(changes) {
-		head, end = fmt.Sprintf("Withheld: %d removals: the logs name nothing of what is enforced here", len(changes)),
+		head, end = fmt.Sprintf("Withheld: %d removals, as the logs name nothing of what is enforced here", len(changes)),
 			"Is the setting `state` right? Keep the log that it named before in its list."
 	}
 	t.printf("%s\n", t.paint(color.FgYellow, head))

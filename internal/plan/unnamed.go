@@ -37,7 +37,7 @@ func Advice(withheld []Change) string {
 		return ""
 	}
 	if Unnamed(withheld) {
-		return fmt.Sprintf("the logs name nothing of what is enforced here, so the removal of %d bans is withheld: is the setting `state` right? "+
+		return fmt.Sprintf("the logs name nothing of what is enforced here, so no removal is let through (withheld: %d): is the setting `state` right? "+
 			"After a move to another log keep the former one in the list, such as state: [s3://bucket/prefix/, /var/lib/reconciler/bans.jsonl]; "+
 			"only if they are all to go: `reconciler confirm`", n)
 	}
