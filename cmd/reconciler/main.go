@@ -13,6 +13,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// programName is what the program is called.
+const programName = "reconciler"
+
 // version is set at link time.
 var version = "dev"
 
@@ -53,7 +56,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	if text := err.Error(); text != "" {
-		for line := range strings.Lines(text) {
+		for line := range strings.Lines(text + asRoot(err, args)) {
 			fmt.Fprintf(stderr, "reconciler: %s\n", printable(strings.TrimSuffix(line, "\n"))) //nolint:errcheck // there is nowhere else to say it
 		}
 	}

@@ -10,14 +10,12 @@ import (
 	"reconciler/internal/tool"
 )
 
-// programName is what the test binary is called when it is to be the program,
-// so that scripts run what is tested here, race detector and all.
-const programName = "reconciler"
-
 // envTools names the directories in which the program then looks for firewall
 // tools; the real list is fixed, and no setting changes it.
 const envTools = "TEST_TOOL_DIRS"
 
+// The test binary is the program where it is called so, that scripts run what is
+// tested here, race detector and all.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == programName {
 		if dirs := os.Getenv(envTools); dirs != "" {

@@ -36,7 +36,7 @@ with --detailed-exitcode 2 when there are changes.`,
 			return err
 		}
 		p, err := makePlan(cmd, file, at)
-		if p.Time.IsZero() {
+		if p.Time.IsZero() || hidden(err) {
 			return err
 		}
 		report := plan.ReportOf(p)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -33,6 +34,7 @@ type server struct {
 	release func() error     // gives the chain's lock back
 	metrics *metrics.Metrics // nil: nobody has asked for them yet
 	began   time.Time
+	loop    atomic.Pointer[controller.Loop] // of this turn
 }
 
 // turn is the loop under one configuration.
@@ -95,7 +97,11 @@ func (s *server) begin(ctx context.Context) (*turn, error) {
 
 // word is what the daemon says of itself to those who ask at its lock.
 func (s *server) word() controller.Word {
-	return controller.Word{Version: version, Since: s.began}
+	w := controller.Word{Version: version, Since: s.began}
+	if loop := s.loop.Load(); loop != nil {
+		w.Health = loop.Health()
+	}
+	return w
 }
 
 // open prepares a turn.
@@ -115,6 +121,7 @@ func (s *server) open(ctx context.Context, cfg config.Config) (*turn, error) {
 // run runs the loop until a signal. again says that it was SIGHUP.
 func (s *server) run(t *turn, hup <-chan os.Signal) (again bool, err error) {
 	defer t.end(nil)
+	s.loop.Store(t.loop)
 	log, cfg := t.loop.Log, t.config
 	t.loop.Notify = notifier(log)
 	t.loop.Retired = oldBackend(s.old, cfg)

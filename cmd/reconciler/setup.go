@@ -26,6 +26,7 @@ type engine struct {
 	config config.Config
 	store  *controller.FileStore
 	loop   *controller.Loop
+	daemon daemonInfo // only with an engine that looks
 }
 
 // newEngine reads the configuration and opens the state for reading.
@@ -34,7 +35,13 @@ func newEngine(cmd *cobra.Command) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return engineOf(cmd, cfg, false)
+	e, err := engineOf(cmd, cfg, false)
+	if err != nil {
+		return nil, err
+	}
+	e.daemon = askDaemon(cfg.Chain)
+	e.loop.Daemon, e.loop.Idle = e.daemon.health, e.daemon.idle()
+	return e, nil
 }
 
 // engineOf opens the state. A writing engine owns the snapshot: there can be
@@ -125,6 +132,7 @@ func (o output) with(warnings []string, err error) []string {
 
 // print writes a report in the form asked for.
 func (o output) print(cmd *cobra.Command, r plan.Report) error {
+	r.Version = version
 	if o == "json" {
 		return plan.WriteJSON(cmd.OutOrStdout(), r)
 	}

@@ -64,7 +64,9 @@ func (l *Loop) tellState() {
 	l.tell.once("the edge", strings.Join(plan.Guarding(state.ACLs, order.limits), "; "))
 	l.tell.once("the subnets", plan.Believed(state.ACLs, order.limits))
 	summary := plan.Summarise(order.want, state, l.summaryLimits(order.limits), l.Now())
-	l.Notify("STATUS=" + l.tell.state(summary, l.set.Paused, l.board.latest()))
+	health := l.healthOf(state, l.board.latest(), l.set.Paused)
+	l.health.Store(&health)
+	l.Notify("STATUS=" + l.tell.state(summary, health))
 }
 
 // announce tells systemd once that the first order has reached the host. A host

@@ -44,7 +44,8 @@ type Found struct {
 	IDs      []string       // sorted; empty: the host alone
 	Pictures []observed.ACL // of those that discovery has described already
 	Metadata observed.Metadata
-	Warning  string // what could not be found, though the rest stands
+	Warning  string // what is worth a word, though nothing is wrong
+	Lacking  error  // what could not be found, though the rest stands
 }
 
 // Discover connects and finds the ACLs. With --nacl none there are none, and
@@ -58,7 +59,7 @@ func (c Cloud) Discover(ctx context.Context) (Found, error) {
 	var f Found
 	var metadataErr error
 	if f.Metadata, metadataErr = c.metadata(ctx); metadataErr != nil {
-		f.Warning = fmt.Sprintf("the addresses of the VPC are not known and not protected: %v", metadataErr)
+		f.Lacking = fmt.Errorf("the addresses of the VPC are not known and not protected: %w", metadataErr)
 	}
 	if none && !c.Written {
 		return f, nil

@@ -19,6 +19,7 @@ import (
 type Word struct {
 	Version string    `json:"version"`
 	Since   time.Time `json:"since"`
+	Health  *Health   `json:"health,omitempty"` // nil: it has done nothing yet, or will not say
 }
 
 // Keeper is the process that keeps a chain in this network namespace.
@@ -49,6 +50,13 @@ const maxWord = 1 << 20
 
 // give writes the word to one who has asked.
 func (w Word) give(conn net.Conn) {
+	socket, ok := conn.(*net.UnixConn)
+	if !ok {
+		return // it listens on no other
+	}
+	if peer, err := peerOf(socket); err != nil || !honest(int64(peer.Uid)) {
+		w.Health = nil
+	}
 	text, err := json.Marshal(w)
 	if err != nil {
 		return // a word of text and times can be written

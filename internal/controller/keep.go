@@ -123,8 +123,8 @@ func (l *Loop) firstLook(ctx context.Context) {
 
 // adopt keeps the ACLs that discovery has found, and no others.
 func (l *Loop) adopt(ctx context.Context, f Found) {
-	l.tell.trouble("discovery", nil)
-	l.tell.once("discovery", f.Warning)
+	l.tell.trouble(finding, f.Lacking)
+	l.tell.once("metadata", f.Warning)
 	l.take(f)
 	for id := range l.acls {
 		if !slices.Contains(slices.Concat(f.IDs, l.retiring), id) {

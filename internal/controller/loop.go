@@ -62,9 +62,14 @@ type Loop struct {
 	// Random gives numbers from 0 up to 1, to spread resyncs by; nil: math/rand.
 	Random func() float64
 
-	board *board
-	tell  *teller
-	found Found
+	// Daemon is what the daemon that runs knows, for those who only look; may be nil.
+	Daemon *Health
+	Idle   string // why nothing is carried out at present, for status; empty: it is
+
+	board  *board
+	tell   *teller
+	health atomic.Pointer[Health]
+	found  Found
 	// metadata is the latest that is known; discovery may have failed since.
 	metadata observed.Metadata
 	// here is what of this host is protected, and unguarded says what of it
@@ -197,6 +202,7 @@ func (l *Loop) loop(ctx context.Context) error {
 			l.adopt(ctx, f)
 			l.protect()
 			ordered = l.refresh(true)
+			l.tellState()
 		case r := <-l.reports:
 			l.after(ctx, r)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"reconciler/internal/apply"
 	"reconciler/internal/desired"
@@ -63,7 +64,18 @@ func (l *Loop) readACLs(ctx context.Context, ids []string) (acls []observed.ACL,
 		}
 		acls = append(acls, acl)
 	}
+	for i := range acls {
+		l.hinder(&acls[i])
+	}
 	return acls, errors.Join(problems...)
+}
+
+// hinder adds to what was read of an ACL what AWS has refused the daemon there.
+func (l *Loop) hinder(acl *observed.ACL) {
+	if l.Daemon != nil {
+		h := l.Daemon.ACLs[acl.ID]
+		acl.Denied, acl.Refused = h.Denied, h.Refused
+	}
 }
 
 // discoverOnce finds the ACLs; that this machine is not on EC2 is a warning.
@@ -116,6 +128,9 @@ func (l *Loop) Plan(ctx context.Context) (plan.Plan, error) {
 func (l *Loop) warnings(own []string, state observed.State) []string {
 	if l.found.Warning != "" {
 		own = append(own, l.found.Warning)
+	}
+	if l.found.Lacking != nil {
+		own = append(own, strings.ReplaceAll(l.found.Lacking.Error(), "\n", "; "))
 	}
 	if l.unguarded != "" {
 		own = append(own, l.unguarded)

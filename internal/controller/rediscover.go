@@ -69,7 +69,7 @@ func (l *Loop) follow(ctx context.Context, f Found) bool {
 		if l.Config.NACL[0] == config.NACLAuto && !slices.Equal(m.Subnets, f.Metadata.Subnets) {
 			return true
 		}
-		f.Metadata, f.Pictures, f.Warning = m, nil, ""
+		f.Metadata, f.Pictures, f.Warning, f.Lacking = m, nil, "", nil
 		if !l.send(ctx, f) {
 			return false
 		}
@@ -87,7 +87,7 @@ func (l *Loop) send(ctx context.Context, f Found) bool {
 
 func (l *Loop) tellDiscovery(ctx context.Context, err error) bool {
 	select {
-	case l.reports <- report{target: "discovery", err: fmt.Errorf("finding the network ACLs: %w", err)}:
+	case l.reports <- report{target: finding, err: fmt.Errorf("finding the network ACLs: %w", err)}:
 		return true
 	case <-ctx.Done():
 		return false

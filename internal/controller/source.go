@@ -2,8 +2,10 @@ package controller
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 
+	"reconciler/internal/desired"
 	"reconciler/internal/plan"
 )
 
@@ -66,6 +68,28 @@ func (s *FileStore) Sources(time.Time) []Source {
 			src.Error = h.Err.Error()
 		}
 		out = append(out, src)
+	}
+	return out
+}
+
+// Claim is a wish of a jail with the log that it is in.
+type Claim struct {
+	desired.Claim
+	Source string
+}
+
+// Claims returns what is wished for a prefix, for what contains it and for what
+// lies in it, log by log.
+func (s *FileStore) Claims(p netip.Prefix, now time.Time) []Claim {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Claim
+	for _, log := range s.states() {
+		for c := range log.Fold().Claims(now) {
+			if c.Prefix.Overlaps(p) {
+				out = append(out, Claim{c, log.Health().Path})
+			}
+		}
 	}
 	return out
 }

@@ -19,6 +19,9 @@ type Status struct {
 	Sources  []Source
 	Skipped  []desired.LineError
 	Warnings []string
+	Paused   bool
+	Withheld int      // removals that no record explains
+	Unknown  []string // sources of which not all is known
 
 	want   *plan.Want
 	limits plan.Limits
@@ -31,12 +34,14 @@ func (l *Loop) Status(ctx context.Context) (Status, error) {
 	_, refreshErr := l.Store.Refresh(l.Now())
 	state, err := l.Observe(ctx)
 	now, limits := l.Now(), l.Limits()
+	limits.Idle = l.Idle
 	set := l.Store.Set(now)
 	want := plan.Prepare(set, limits)
-	s := Status{Time: now, State: state, Sources: l.Store.Sources(now), Skipped: set.Bad, want: want, limits: limits}
+	s := Status{Time: now, State: state, Sources: l.Store.Sources(now), Skipped: set.Bad, Paused: set.Paused, Unknown: set.Unknown, want: want, limits: limits}
 	s.Where = plan.Locate(want, state, limits, now)
 	s.Summary, s.Warnings = plan.Examine(want, state, limits, now)
-	if held := plan.Compute(set, state, limits, now).Withheld; len(held) > 0 {
+	held := plan.Compute(set, state, limits, now).Withheld
+	if s.Withheld = len(held); s.Withheld > 0 {
 		words := "removals that no record explains are withheld; see `reconciler plan`"
 		if plan.Unnamed(held) {
 			words = plan.Advice(held)
@@ -65,6 +70,9 @@ func (s Status) Wanted() []desired.Ban { return s.want.Set().Bans }
 
 // Stopped gives the jails that have stopped and left bans in force.
 func (s Status) Stopped() []desired.StoppedJail { return s.want.Set().Stopped }
+
+// NoHost reports that no firewall of this host takes part.
+func (s Status) NoHost() bool { return s.limits.NoHost }
 
 // Owners says whose each entry of an ACL is, in their order.
 func (s Status) Owners(acl observed.ACL) []observed.Owner {

@@ -26,12 +26,13 @@ type teller struct {
 	log     hclog.Logger
 	now     func() time.Time
 	said    map[string]string // by subject: the last words
+	ailing  map[string]string // by subject: what is wrong with it now
 	summary string
-	unknown bool // not all is known of a source
+	unknown []string // sources of which not all is known
 }
 
 func newTeller(log hclog.Logger, now func() time.Time) *teller {
-	return &teller{log: log, now: now, said: map[string]string{}}
+	return &teller{log: log, now: now, said: map[string]string{}, ailing: map[string]string{}}
 }
 
 // cycle logs what one cycle did.
@@ -97,6 +98,7 @@ func untilText(until time.Time) string {
 const (
 	reading = "state"            // a source of bans
 	saving  = "saving the state" // and what is beside it on the disk
+	finding = "discovery"        // the ACLs and what the metadata says
 
 	configuring = "configuration"
 )
@@ -105,6 +107,9 @@ const (
 // did.
 func (t *teller) trouble(subject string, err error) bool {
 	gist := gistOf(err)
+	if delete(t.ailing, subject); err != nil {
+		t.ailing[subject] = printable(err)
+	}
 	if t.said[subject] == gist {
 		return false
 	}
@@ -150,7 +155,7 @@ func (t *teller) once(subject, words string) {
 // source logs what is new about the sources.
 func (t *teller) source(set desired.Set, err error) {
 	t.trouble(reading, err)
-	t.unknown = len(set.Unknown) > 0
+	t.unknown = set.Unknown
 	t.once("state warnings", strings.ReplaceAll(strings.Join(set.Warnings, "; "), "\n", "; "))
 	if n := len(set.Bad); n > 0 {
 		t.once("state lines", fmt.Sprintf("lines were skipped, the last: %v", set.Bad[n-1]))
@@ -158,20 +163,8 @@ func (t *teller) source(set desired.Set, err error) {
 }
 
 // state logs the summary when it changed, and gives it for systemd.
-func (t *teller) state(s plan.Summary, paused bool, reports []report) string {
-	health := "ok"
-	if t.unknown || t.said[reading] != "" || t.said[saving] != "" || t.said[configuring] != "" {
-		health = "degraded"
-	}
-	for _, r := range reports {
-		if r.err != nil || len(r.withheld) > 0 {
-			health = "degraded"
-		}
-	}
-	if paused {
-		health = "paused"
-	}
-	args := []any{"health", health, "bans", s.Active, "host", s.Host.Enforced}
+func (t *teller) state(s plan.Summary, health Health) string {
+	args := []any{"health", health.State, "bans", s.Active, "host", s.Host.Enforced}
 	for _, id := range slices.Sorted(maps.Keys(s.NACL)) {
 		for _, f := range observed.Families {
 			args = append(args, id+"/"+string(f), fmt.Sprintf("%d/%d", s.NACL[id][f].Enforced, s.NACL[id][f].Capacity))

@@ -18,7 +18,7 @@ import (
 func (w *world) status() (told, now, health string) {
 	order := w.now.board.current()
 	s := plan.Summarise(order.want, w.now.board.state(), w.now.summaryLimits(order.limits), time.Now())
-	words := newTeller(hclog.NewNullLogger(), time.Now).state(s, false, nil)
+	words := newTeller(hclog.NewNullLogger(), time.Now).state(s, Health{State: HealthOK})
 	health, told, _ = strings.Cut(w.told.Load().(string), " bans ")
 	_, now, _ = strings.Cut(words, " bans ")
 	return told, now, strings.TrimPrefix(health, "STATUS=health ")

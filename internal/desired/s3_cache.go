@@ -55,7 +55,7 @@ func cachedHosts(dir string) ([]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("looking for snapshots: %w: %w", err, ErrUnknown)
+		return nil, unknown("looking for snapshots", err)
 	}
 	var hosts []string
 	for _, e := range entries {
@@ -77,7 +77,7 @@ func (l *objectLog) loadCache(dir string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("reading the snapshot: %w: %w", err, ErrUnknown)
+		return unknown("reading the snapshot", err)
 	}
 	defer func() { _ = file.Close() }()
 	snap, err := readSnapshot(file)
@@ -86,7 +86,7 @@ func (l *objectLog) loadCache(dir string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("reading the snapshot %s: %w: %w", path, err, ErrUnknown)
+		return unknown("reading the snapshot "+path, err)
 	}
 	snap.fold.mend(snap.header.Saved)
 	l.intake.remarks.take(LineError{Source: path}, snap.fold.remarks)

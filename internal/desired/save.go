@@ -95,11 +95,11 @@ func (f *File) loadSnapshot(now time.Time) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("reading the snapshot: %w: %w", err, ErrUnknown)
+		return false, unknown("reading the snapshot", err)
 	}
 	defer func() { _ = file.Close() }()
 	if err := unix.Fstat(int(file.Fd()), &f.snapID); err != nil {
-		return false, fmt.Errorf("reading the snapshot %s: %w: %w", f.snapPath(), err, ErrUnknown)
+		return false, unknown("reading the snapshot "+f.snapPath(), err)
 	}
 	snap, err := readSnapshotInto(file, NewLocalFold())
 	if errors.Is(err, ErrSnapshotCorrupt) {
@@ -108,7 +108,7 @@ func (f *File) loadSnapshot(now time.Time) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("reading the snapshot %s: %w: %w", f.snapPath(), err, ErrUnknown)
+		return false, unknown("reading the snapshot "+f.snapPath(), err)
 	}
 	snap.fold.mend(later(snap.header.Saved, now))
 	f.remarks.take(LineError{Source: f.snapPath()}, snap.fold.remarks)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 )
 
@@ -17,10 +18,19 @@ var (
 	ErrReplaced = fmt.Errorf("the log was replaced: %w", ErrUnavailable)
 	// ErrUnknown is the cause when a snapshot is there and cannot be read: nothing
 	// is known of its bans then, so nothing may be decided or saved.
-	ErrUnknown = errors.New("the state is not known; mend the snapshot or, to give its bans up, move it away")
+	ErrUnknown = errors.New("the state is not known")
 	// ErrBusy is the cause when a log was compacted again and again while it was read.
 	ErrBusy = errors.New("the log is being compacted; try again")
 )
+
+// unknown says that a snapshot could not be read. Whoever may not read it is told
+// of no way to be rid of it: the bans in it are in force.
+func unknown(doing string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%s: %w: %w", doing, err, ErrUnknown)
+	}
+	return fmt.Errorf("%s: %w: %w; mend the snapshot or, to give its bans up, move it away", doing, err, ErrUnknown)
+}
 
 // State is what is known of one log.
 type State interface {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"reconciler/internal/desired"
@@ -51,25 +52,41 @@ func Compute(want desired.Set, have observed.State, limits Limits, now time.Time
 func Examine(w *Want, have observed.State, limits Limits, now time.Time) (Summary, []string) {
 	sum := Summarise(w, have, limits, now)
 	own := warnings(w, have, sum, limits, now)
-	if n := nowhere(w, have, sum, limits, now); n > 0 {
-		own = append(own, fmt.Sprintf("enforced nowhere: %d bans; `reconciler status` lists them, and with a prefix says why", n))
+	if sum.Host.Enforced < sum.Active {
+		own = append(own, Locate(w, have, limits, now).nowhere()...)
 	}
 	return sum, slices.Concat(w.set.Warnings, own)
 }
 
-// nowhere counts the bans that nothing enforces. A host that could not be read
-// may hold them all.
-func nowhere(w *Want, have observed.State, sum Summary, limits Limits, now time.Time) int {
-	if sum.Host.Enforced == sum.Active || have.Host == nil && !limits.NoHost {
-		return 0
+// nowhere tells of the bans that nothing enforces, and why that is with the first
+// of them. A host that could not be read may hold them all.
+func (at Whereabouts) nowhere() []string {
+	if at.blind {
+		return nil
 	}
+	var first desired.Ban
 	n := 0
-	for _, b := range Locate(w, have, limits, now).Bans() {
-		if len(b.EnforcedBy) == 0 {
-			n++
+	for _, b := range at.Bans() {
+		if len(b.EnforcedBy) > 0 {
+			continue
+		}
+		if n++; n == 1 {
+			first = b.Ban
 		}
 	}
-	return n
+	if n == 0 {
+		return nil
+	}
+	words := "enforced nowhere: " + Count(n, "ban", "bans")
+	switch why := at.edges(first.Prefix); {
+	case at.idle != "":
+		words += "; " + at.idle
+	case len(why) > 0:
+		words += fmt.Sprintf("; of %s: %s", first.Prefix, strings.TrimSuffix(why[0], "."))
+	default:
+		words += fmt.Sprintf("; `reconciler status %s` says why", first.Prefix.Addr())
+	}
+	return []string{words}
 }
 
 // pass plans each target once and carries the changes out on the picture.
@@ -112,6 +129,11 @@ func warnings(w *Want, have observed.State, sum Summary, limits Limits, now time
 	for _, acl := range have.ACLs {
 		if acl.Managed {
 			out = append(out, acl.ID+" is "+ManagedText(limits.Window))
+		}
+		for _, f := range observed.Families {
+			if words := limits.short(acl.ID, f); words != "" {
+				out = append(out, words)
+			}
 		}
 		out = append(out, aclWarnings(acl.ID, sum.NACL[acl.ID], limits)...)
 		if Contested(w, acl, limits, now) {
@@ -159,10 +181,10 @@ func aclWarnings(id string, families map[observed.Family]ACLSummary, limits Limi
 	for _, f := range observed.Families {
 		s := families[f]
 		if s.Unclaimed > 0 {
-			out = append(out, fmt.Sprintf("%s: %d %s entries look like ours but no record names them; %s", id, s.Unclaimed, f, Claim(id, limits.Shared[id])))
+			out = append(out, fmt.Sprintf("%s: %s but no record names %s; %s", id, Count(s.Unclaimed, string(f)+" entry looks like ours", string(f)+" entries look like ours"), them(s.Unclaimed), Claim(id, limits.Shared[id])))
 		}
 		if s.Shadowed > 0 {
-			out = append(out, fmt.Sprintf("%s: %d %s bans are overruled by a lower-numbered allow; move the allow above the window", id, s.Shadowed, f))
+			out = append(out, fmt.Sprintf("%s: %s overruled by a lower-numbered allow; move the allow above the window", id, Count(s.Shadowed, string(f)+" ban is", string(f)+" bans are")))
 		}
 		if e := s.overruling; e.Number > 0 {
 			out = append(out, fmt.Sprintf("%s: %s; give that rule a number above %d, or change --rules", id, overrulingText(e, f, s.Capacity), limits.Window.Last))

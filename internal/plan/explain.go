@@ -39,6 +39,9 @@ func (at Whereabouts) Explain(p netip.Prefix, zone *time.Location) []string {
 	if at.want.set.Paused {
 		say("Everything is paused: nothing is enforced until `reconciler resume`.")
 	}
+	if at.idle != "" {
+		say("What is asked for is not carried out: %s.", at.idle)
+	}
 	places := at.Of(p)
 	if len(places) > 0 {
 		say("%s is blocked by %s.", p, strings.Join(places, ", "))
@@ -69,7 +72,7 @@ func (at Whereabouts) edges(p netip.Prefix) []string {
 			continue
 		}
 		if len(bans) > 0 && !slices.ContainsFunc(bans, newEdgeACL(acl).enforcesUntilEnd) {
-			lines = append(lines, acl.absence(bans[len(bans)-1]))
+			lines = append(lines, at.absence(acl, bans[len(bans)-1]))
 		}
 	}
 	return lines
@@ -87,25 +90,45 @@ func (p *aclPlanner) strange(e observed.Entry) string {
 	return fmt.Sprintf("%s#%d is somebody else's: whoever made it must lift it.", p.acl.ID, e.Number)
 }
 
-// absence says why an ACL does not hold a ban, and what would change that.
-func (p *aclPlanner) absence(b desired.Ban) string {
+// absence says why an ACL does not hold a ban, and what would change that: what
+// keeps all bans out comes first.
+func (at Whereabouts) absence(p *aclPlanner, b desired.Ban) string {
+	id := p.acl.ID
+	for _, action := range []Action{Create, Delete} { // without a replace two calls do
+		if why, denied := p.acl.Denied[string(action)]; denied {
+			return fmt.Sprintf("%s does not hold it: %s.", id, why)
+		}
+	}
 	if why, refused := p.acl.Refused[b.Prefix]; refused {
-		return fmt.Sprintf("%s refuses it: %s.", p.acl.ID, why)
+		return fmt.Sprintf("%s refuses it: %s.", id, why)
 	}
 	if b.Leaving {
-		return fmt.Sprintf("%s is not given it any more: a flush is about to lift it, unless fail2ban stops or starts its jails in time, or announces it again after a start.", p.acl.ID)
+		return fmt.Sprintf("%s is not given it any more: a flush is about to lift it, unless fail2ban stops or starts its jails in time, or announces it again after a start.", id)
 	}
-	s := newPlacer(p, observed.FamilyOf(b.Prefix))
+	return newPlacer(p, observed.FamilyOf(b.Prefix)).absence(b, at.idle)
+}
+
+// absence says why a ban has no slot. It promises nothing where all is idle.
+func (s *placer) absence(b desired.Ban, idle string) string {
+	id, window := s.acl.ID, s.limits.Window
+	full, short := s.full(), s.limits.short(s.acl.ID, s.family)
+	if full && short != "" {
+		return short + "."
+	}
 	n, ok := s.lowestFree()
-	if !ok {
-		return fmt.Sprintf("%s has no free number in the window %d-%d.", p.acl.ID, p.limits.Window.First, p.limits.Window.Last)
+	if !ok && len(s.slots) == 0 {
+		return fmt.Sprintf("%s has no free number in the window %d-%d.", id, window.First, window.Last)
 	}
-	if allow, shadowed := p.acl.Shadow(n, b.Prefix, p.limits.Shape); shadowed {
-		return fmt.Sprintf("%s cannot hold it: rule %d allows %s before every free number; give that rule a number above %d.",
-			p.acl.ID, allow.Number, allow.Matches(), p.limits.Window.Last)
+	if allow, shadowed := s.acl.Shadow(n, b.Prefix, s.limits.Shape); ok && shadowed {
+		return fmt.Sprintf("%s cannot hold it: rule %d allows %s before every free number; give that rule a number above %d.", id, allow.Number, allow.Matches(), window.Last)
 	}
-	if s.full() {
-		return fmt.Sprintf("%s is full: it gets the next slot that is free, after those that end later.", p.acl.ID)
+	switch {
+	case full && idle != "":
+		return fmt.Sprintf("%s is full as well.", id)
+	case idle != "":
+		return fmt.Sprintf("%s does not hold it: %s.", id, idle)
+	case full:
+		return fmt.Sprintf("%s is full: who holds a slot keeps it until its ban ends; one that gets free goes to the waiting ban that ends last.", id)
 	}
-	return fmt.Sprintf("%s does not hold it yet.", p.acl.ID)
+	return fmt.Sprintf("%s does not hold it yet; the daemon's next look at it will tell.", id)
 }

@@ -86,7 +86,7 @@ func TestAnACLOfAnotherSubnetCountsForNothing(t *testing.T) {
 	if n := sum.NACL["acl-1"][observed.IPv4].Enforced; n != 0 {
 		t.Errorf("it enforces %d bans", n)
 	}
-	if last := says[len(says)-1]; !strings.HasPrefix(last, "enforced nowhere: 1 bans") {
+	if last := says[len(says)-1]; !strings.HasPrefix(last, "enforced nowhere: 1 ban;") {
 		t.Errorf("it says %q", says)
 	}
 	lines := strings.Join(Locate(want, have, limits, start).Explain(pfx("203.0.113.7/32"), nil), "\n")

@@ -21,6 +21,7 @@ type Outcome struct {
 // Report is what the renderers show: a plan alone, or one that was applied.
 type Report struct {
 	Plan
+	Version  string // of the program
 	Applied  bool
 	Partial  bool      // some target could not be read, so there may be more to change
 	Outcomes []Outcome // the changes that were tried; when not applied, those of the plan
@@ -77,7 +78,13 @@ type jsonSkipped struct {
 	Error  string `json:"error"`
 }
 
+// Format is the number of the form of all JSON output. Within one number fields
+// are only added.
+const Format = 1
+
 type jsonReport struct {
+	Version  string        `json:"version,omitempty"`
+	Format   int           `json:"format,omitempty"`
 	Time     time.Time     `json:"time"`
 	Changes  []jsonChange  `json:"changes"`
 	Withheld []jsonChange  `json:"withheld"`
@@ -92,6 +99,9 @@ func WriteJSON(w io.Writer, r Report) error {
 	out := jsonReport{
 		Time: r.Time.UTC().Truncate(time.Second), Changes: []jsonChange{}, Withheld: []jsonChange{},
 		Summary: r.Summary, Skipped: []jsonSkipped{}, Warnings: r.Warnings,
+	}
+	if r.Version != "" {
+		out.Version, out.Format = r.Version, Format
 	}
 	if out.Warnings == nil {
 		out.Warnings = []string{}
@@ -109,16 +119,16 @@ func WriteJSON(w io.Writer, r Report) error {
 	if err != nil {
 		return fmt.Errorf("forming the report: %w", err)
 	}
-	if _, err := w.Write(append(escapeHidden(text), '\n')); err != nil {
+	if _, err := w.Write(append(EscapeHidden(text), '\n')); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	return nil
 }
 
-// escapeHidden escapes what encoding/json leaves as it is and a terminal may
+// EscapeHidden escapes what encoding/json leaves as it is and a terminal may
 // obey: DEL, the C1 controls and marks of direction. In JSON they occur inside
 // strings alone.
-func escapeHidden(text []byte) []byte {
+func EscapeHidden(text []byte) []byte {
 	out := make([]byte, 0, len(text)+1)
 	for _, r := range string(text) {
 		if r == '\n' || strconv.IsPrint(r) {

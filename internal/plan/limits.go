@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"fmt"
+
 	"reconciler/internal/observed"
 )
 
@@ -45,6 +47,9 @@ type Limits struct {
 	Force     bool // removals without a reason go through
 	// Confirmed are those that an operator has seen withheld and let through.
 	Confirmed map[Key]bool
+	// Idle says why nothing is carried out at present: no daemon runs, say. It
+	// changes no plan, only what is said of one. Empty: it is carried out.
+	Idle string
 }
 
 // lets says that an operator lets a change through that no record explains.
@@ -56,6 +61,17 @@ func (l Limits) quota(acl string, f observed.Family) int {
 		return min(learned, l.Quota)
 	}
 	return l.Quota
+}
+
+// short says that an ACL takes less than the configuration has it, as AWS has made
+// known; "" where it does not.
+func (l Limits) short(acl string, f observed.Family) string {
+	learned, ok := l.Learned[acl][f]
+	if !ok || learned >= l.Quota {
+		return ""
+	}
+	return fmt.Sprintf("%s: AWS takes only %s, the default deny included, and quota: says %d; have the quota L-2AEEBF1A raised, or set quota: %d",
+		acl, Count(learned, string(f)+" rule", string(f)+" rules"), l.Quota, learned)
 }
 
 // Current is the usage that new entries get; it is recorded before the first write.

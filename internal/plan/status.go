@@ -24,11 +24,14 @@ type Whereabouts struct {
 	acls []*aclPlanner
 	edge []*aclPlanner // those that stand around this host
 	now  time.Time
+	idle string
+	// blind: the host was not read, and may hold anything.
+	blind bool
 }
 
 // Locate makes ready to answer where bans are enforced.
 func Locate(w *Want, have observed.State, limits Limits, now time.Time) Whereabouts {
-	at := Whereabouts{want: w, host: hostHolds(have.Host, limits, now), now: now}
+	at := Whereabouts{want: w, host: hostHolds(have.Host, limits, now), now: now, idle: limits.Idle, blind: have.Host == nil && !limits.NoHost}
 	around := limits.around(have.ACLs)
 	for _, acl := range have.ACLs {
 		p := judged(w, acl, limits, now)

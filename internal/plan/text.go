@@ -17,8 +17,20 @@ import (
 
 // Style is how text is written: the colours and the zone of the reader.
 type Style struct {
-	Color bool
-	Zone  *time.Location // nil: local
+	Color  bool
+	Zone   *time.Location // nil: local
+	NoHost bool           // no firewall of this host takes part
+}
+
+// Paint colours a text where there are colours.
+func (s Style) Paint(attr color.Attribute, text string) string {
+	c := color.New(attr)
+	if s.Color {
+		c.EnableColor()
+	} else {
+		c.DisableColor()
+	}
+	return c.Sprint(text)
 }
 
 // WriteText writes a report for people: a table a target, then totals.
@@ -45,13 +57,7 @@ func (t *textWriter) printf(format string, args ...any) {
 }
 
 func (t *textWriter) paint(attr color.Attribute, text string) string {
-	c := color.New(attr)
-	if t.style.Color {
-		c.EnableColor()
-	} else {
-		c.DisableColor()
-	}
-	return c.Sprint(text)
+	return t.style.Paint(attr, text)
 }
 
 // changes prints one block a target, in the order in which targets first occur.
@@ -167,9 +173,9 @@ func (t *textWriter) withheld(changes []Change) {
 	if len(changes) == 0 {
 		return
 	}
-	head, end := fmt.Sprintf("Withheld: %d removals that no record explains", len(changes)), "`reconciler confirm` or --force lets them through."
+	head, end := "Withheld: "+Count(len(changes), "removal that no record explains", "removals that no record explains"), "`reconciler confirm` or --force lets them through."
 	if Unnamed(changes) {
-		head, end = fmt.Sprintf("Withheld: %d removals, as the logs name nothing of what is enforced here", len(changes)),
+		head, end = fmt.Sprintf("Withheld: %s, as the logs name nothing of what is enforced here", Count(len(changes), "removal", "removals")),
 			"Is the setting `state` right? Keep the log that it named before in its list."
 	}
 	t.printf("%s\n", t.paint(color.FgYellow, head))
@@ -208,13 +214,39 @@ func (t *textWriter) totals(r Report) {
 	t.summary(r.Summary)
 }
 
-// WriteSummary writes the figures, skipped lines and warnings of a state.
+// WriteSummary writes the figures of a state, its skipped lines and warnings.
 func WriteSummary(w io.Writer, s Summary, skipped []desired.LineError, warnings []string, style Style) error {
 	t := &textWriter{w: w, style: style}
-	t.summary(s)
+	t.printf("Active bans: %d.", s.Active)
+	if !style.NoHost {
+		t.printf(" Enforced on the host: %d.", s.Host.Enforced)
+	}
+	t.printf("\n")
+	t.capacities(s)
 	t.strangers(s)
 	t.notes(skipped, warnings)
 	return t.err
+}
+
+// capacities says once what an ACL has room for where both families have the same,
+// as they do unless something is particular.
+func (t *textWriter) capacities(sum Summary) {
+	for _, id := range slices.Sorted(maps.Keys(sum.NACL)) {
+		v4, v6 := sum.NACL[id][observed.IPv4], sum.NACL[id][observed.IPv6]
+		if v4.Capacity == v6.Capacity && v4.ordinary() && v6.ordinary() {
+			t.printf("%s: %d IPv4, %d IPv6 of %s each; %d foreign.\n", id, v4.Enforced, v6.Enforced, Count(v4.Capacity, "slot", "slots"), v4.Foreign+v6.Foreign)
+			continue
+		}
+		for _, f := range observed.Families {
+			s := sum.NACL[id][f]
+			t.printf("%s %s: %d of %s.\n", id, f, s.Enforced, Count(s.Capacity, "slot", "slots"))
+		}
+	}
+}
+
+// ordinary reports that nothing is to be told of a family but its bans.
+func (s ACLSummary) ordinary() bool {
+	return s.Unclaimed == 0 && s.Shadowed == 0 && s.overruling.Number == 0
 }
 
 func (t *textWriter) summary(sum Summary) {
@@ -235,7 +267,7 @@ func (t *textWriter) strangers(sum Summary) {
 	for _, id := range slices.Sorted(maps.Keys(sum.NACL)) {
 		for _, f := range observed.Families {
 			s := sum.NACL[id][f]
-			if s.Foreign+s.Unclaimed+s.Shadowed > 0 {
+			if !s.ordinary() {
 				t.printf("Other entries of %s %s: %d foreign, %d unclaimed, %d of ours overruled.\n", id, f, s.Foreign, s.Unclaimed, s.Shadowed)
 			}
 		}

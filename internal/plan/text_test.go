@@ -49,7 +49,7 @@ acl-0123
   + create   rule 4   2001:db8::/64                      permanent                sshd      new ban
   - delete   rule 17  198.51.100.8/32                                                       unbanned
 
-Withheld: 1 removals that no record explains
+Withheld: 1 removal that no record explains
   ? host 198.51.100.1/32
   ` + "`reconciler confirm`" + ` or --force lets them through.
 

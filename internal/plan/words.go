@@ -29,14 +29,19 @@ func EndText(until, now time.Time, zone *time.Location) string {
 	if until.IsZero() {
 		return "permanent"
 	}
+	return fmt.Sprintf("until %s (in %s)", Moment(until, now, zone), Short(until.Sub(now)))
+}
+
+// Moment writes a time as the reader's clock has it, with the day where the hour
+// does not say it.
+func Moment(at, now time.Time, zone *time.Location) string {
 	if zone == nil {
 		zone = time.Local
 	}
-	layout := "15:04:05"
-	if until.Sub(now) > 20*time.Hour {
-		layout = "2006-01-02 15:04"
+	if at.Sub(now).Abs() > 20*time.Hour {
+		return at.In(zone).Format("2006-01-02 15:04")
 	}
-	return fmt.Sprintf("until %s (in %s)", until.In(zone).Format(layout), Short(until.Sub(now)))
+	return at.In(zone).Format("15:04:05")
 }
 
 // Short writes a duration in its two greatest units at most: 45s, 12m, 3h5m, 2d4h.
@@ -57,6 +62,9 @@ func Short(d time.Duration) string {
 // site may call its jails anything.
 func JailList(jails []string) string { return plain(strings.Join(jails, ",")) }
 
+// Plain escapes everything in a text that could steer a terminal.
+func Plain(text string) string { return plain(text) }
+
 // plain escapes everything in a text that could steer a terminal, break a line
 // or turn its direction. Words may quote what a program or an attacker wrote.
 func plain(text string) string {
@@ -66,4 +74,19 @@ func plain(text string) string {
 	}
 	quoted := strconv.Quote(text)
 	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}
+
+// Count writes a number with its noun: "1 ban", "2 bans".
+func Count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func them(n int) string {
+	if n == 1 {
+		return "it"
+	}
+	return "them"
 }
