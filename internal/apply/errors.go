@@ -37,9 +37,10 @@ func Explain(err error, permission string) error {
 	if err == nil {
 		return nil
 	}
+	err = observed.Told(err)
 	api, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
-		if errors.Is(err, observed.ErrACLNotFound) {
+		if errors.Is(err, observed.ErrACLNotFound) || errors.Is(err, observed.ErrNoCredentials) {
 			return err
 		}
 		return fmt.Errorf("%w: %w", ErrDoubtful, err)
@@ -53,9 +54,12 @@ func Explain(err error, permission string) error {
 		return fmt.Errorf("%w: %w", observed.ErrACLNotFound, err)
 	case "RequestLimitExceeded", "EC2ThrottledException", "Throttling", "ThrottlingException":
 		return fmt.Errorf("%w: %w", ErrThrottled, err)
-	case "UnauthorizedOperation", "AuthFailure", "AccessDenied", "OptInRequired",
-		"InvalidClientTokenId", "ExpiredToken", "RequestExpired", "SignatureDoesNotMatch":
-		return fmt.Errorf("%w: grant %s to this instance's role, or check its credentials and clock: %w", ErrDenied, permission, err)
+	case "UnauthorizedOperation", "AccessDenied":
+		return fmt.Errorf("%w: grant %s to this instance's role: %w", ErrDenied, permission, err)
+	case "AuthFailure", "InvalidClientTokenId", "ExpiredToken", "RequestExpired", "SignatureDoesNotMatch":
+		return fmt.Errorf("%w: check the credentials, and the clock of this machine: %w", ErrDenied, err)
+	case "OptInRequired":
+		return fmt.Errorf("%w: the account has no part in this region or service: %w", ErrDenied, err)
 	case "InvalidParameterValue", "InvalidParameterCombination", "MissingParameter", "InvalidParameter":
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"reconciler/internal/apply"
 	"reconciler/internal/observed"
 	"reconciler/internal/plan"
 )
@@ -33,15 +34,17 @@ type Hindrance struct {
 
 // healthOf judges by what the targets have reported and by what else is in trouble.
 func (l *Loop) healthOf(state observed.State, reports []report, paused bool) Health {
-	h := Health{ACLs: map[string]Hindrance{}, Reasons: l.tell.ails(reports)}
+	h := Health{ACLs: map[string]Hindrance{}, Reasons: []string{}}
 	for _, acl := range state.ACLs {
 		if len(acl.Denied)+len(acl.Refused) > 0 {
 			h.ACLs[acl.ID] = Hindrance{Denied: acl.Denied, Refused: acl.Refused}
 		}
 		for _, action := range slices.Sorted(maps.Keys(acl.Denied)) {
-			h.Reasons = append(h.Reasons, acl.ID+": "+acl.Denied[action])
+			h.Reasons = append(h.Reasons, acl.Denied[action])
 		}
 	}
+	denied := func(r report) bool { return len(h.ACLs[r.target].Denied) > 0 && apply.Unpermitted(r.err) }
+	h.Reasons = append(h.Reasons, l.tell.ails(reports, denied)...)
 	h.State = stateOf(h.Reasons, paused)
 	return h
 }
@@ -57,8 +60,8 @@ func stateOf(reasons []string, paused bool) string {
 }
 
 // ails says what is wrong: with the state and the search for the ACLs, and with
-// each target.
-func (t *teller) ails(reports []report) []string {
+// each target, unless that is told already.
+func (t *teller) ails(reports []report, told func(report) bool) []string {
 	out := []string{}
 	for _, subject := range []string{configuring, reading, saving, finding} {
 		if words := t.ailing[subject]; words != "" {
@@ -69,14 +72,22 @@ func (t *teller) ails(reports []report) []string {
 		out = append(out, "not all is known of what is to be banned: "+strings.Join(t.unknown, ", "))
 	}
 	for _, r := range reports {
-		if r.err != nil {
-			out = append(out, r.target+": "+printable(r.err))
+		if r.err != nil && !told(r) {
+			out = append(out, about(r.target, printable(r.err)))
 		}
 		if n := len(r.withheld); n > 0 {
 			out = append(out, fmt.Sprintf("%s: %s withheld; see `reconciler plan`", r.target, plan.Count(n, "removal that no record explains is", "removals that no record explains are")))
 		}
 	}
 	return out
+}
+
+// about names the target before words that do not.
+func about(target, words string) string {
+	if strings.Contains(words, target) {
+		return words
+	}
+	return target + ": " + words
 }
 
 // Health returns how the loop did when that last changed; nil: it has done

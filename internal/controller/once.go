@@ -57,6 +57,7 @@ func (l *Loop) readACLs(ctx context.Context, ids []string) (acls []observed.ACL,
 		acl, err := l.found.reader()(ctx, id, l.Now())
 		if err != nil {
 			err = apply.Explain(err, "ec2:DescribeNetworkAcls")
+			sdkWords(l.Log, id, err)
 			if !l.deleted(report{target: id, err: err}) {
 				problems = append(problems, err)
 			}
@@ -84,6 +85,7 @@ func (l *Loop) discoverOnce(ctx context.Context) (Found, error) {
 	if errors.Is(err, ErrNoCloud) {
 		found.Warning, err = err.Error(), nil
 	}
+	sdkWords(l.Log, finding, err)
 	return found, err
 }
 
@@ -206,6 +208,7 @@ func (o *once) publish() {
 // took files a report. The host has two cycles; what fails in both is told once.
 func (o *once) took(r report) {
 	o.reports = append(o.reports, r)
+	sdkWords(o.loop.Log, r.target, r.err)
 	if r.err != nil && !o.loop.deleted(r) {
 		o.failed = append(slices.DeleteFunc(o.failed, func(f report) bool { return f.target == r.target }), r)
 	}

@@ -82,6 +82,7 @@ func (t *teller) change(res result) {
 	}
 	if res.err != nil {
 		t.log.Error(string(c.Action)+" failed", append(args, "error", printable(res.err))...)
+		sdkWords(t.log, c.Target, res.err)
 		return
 	}
 	t.log.Info(string(c.Action), args...)
@@ -116,10 +117,18 @@ func (t *teller) trouble(subject string, err error) bool {
 	t.said[subject] = gist
 	if err != nil {
 		t.log.Error("trouble", "with", subject, "error", printable(err))
+		sdkWords(t.log, subject, err)
 		return true
 	}
 	t.log.Info("recovered", "with", subject)
 	return true
+}
+
+// sdkWords keeps what the SDK said of a failure, which AWS's support asks for.
+func sdkWords(log hclog.Logger, subject string, err error) {
+	if raw := observed.Raw(err); raw != "" {
+		log.Debug("the SDK's own words", "with", subject, "error", printable(errors.New(raw)))
+	}
 }
 
 // gistOf tells one failure from another. The words of an API error hold a

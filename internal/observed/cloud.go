@@ -52,7 +52,7 @@ func Connect(ctx context.Context) (*ec2.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ec2.NewFromConfig(cfg), nil
+	return ec2.NewFromConfig(cfg, func(o *ec2.Options) { o.APIOptions = append(o.APIOptions, inRegion(o.Region)) }), nil
 }
 
 // Settings reads the SDK's own chain of settings (AWS_ENDPOINT_URL, AWS_REGION,
@@ -84,7 +84,7 @@ func region(ctx context.Context, metadata *imds.Client) (string, error) {
 	defer cancel()
 	out, err := metadata.GetRegion(ctx, &imds.GetRegionInput{})
 	if err != nil {
-		return "", fmt.Errorf("finding the AWS region (set AWS_REGION to name it): %w: %w", ErrNoMetadata, err)
+		return "", Told(fmt.Errorf("finding the AWS region (set AWS_REGION to name it): %w: %w", ErrNoMetadata, err))
 	}
 	return out.Region, nil
 }

@@ -116,7 +116,7 @@ func metadataLines(ctx context.Context, api MetadataAPI, key string) ([]string, 
 		}](err); ok && status.HTTPStatusCode() == http.StatusNotFound {
 			return nil, nil
 		}
-		return nil, fmt.Errorf("reading metadata %s: %w", path.Clean(key), err)
+		return nil, Told(fmt.Errorf("reading metadata %s: %w", path.Clean(key), err))
 	}
 	defer out.Content.Close() //nolint:errcheck // nothing is lost when a read body fails to close
 	text, err := io.ReadAll(io.LimitReader(out.Content, 1<<16))

@@ -140,7 +140,7 @@ func warnings(w *Want, have observed.State, sum Summary, limits Limits, now time
 			out = append(out, Contest(acl.ID, limits))
 		}
 		for _, action := range slices.Sorted(maps.Keys(acl.Denied)) {
-			out = append(out, acl.ID+": "+acl.Denied[action])
+			out = append(out, acl.Denied[action])
 		}
 		for _, prefix := range slices.SortedFunc(maps.Keys(acl.Refused), observed.Compare) {
 			out = append(out, fmt.Sprintf("%s refuses %s: %s; the host alone enforces it", acl.ID, prefix, acl.Refused[prefix]))
