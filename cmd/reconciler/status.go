@@ -46,7 +46,7 @@ why it is blocked or not, by whom, where, until when, and what would lift it.`,
 		}
 		s.Warnings = out.with(s.Warnings, err)
 		st := &standing{Status: s, front: frontOf(e.daemon, s, err)}
-		return errors.Join(err, st.show(cmd, *out, v, args, e.store), e.store.Close())
+		return errors.Join(err, st.show(cmd, *out, v, args, e), e.store.Close())
 	}
 	return cmd
 }
@@ -138,7 +138,7 @@ type standing struct {
 }
 
 // show writes it in the form that was asked for: all, or what concerns one prefix.
-func (s *standing) show(cmd *cobra.Command, out output, v selection, args []string, store *controller.FileStore) error {
+func (s *standing) show(cmd *cobra.Command, out output, v selection, args []string, e *engine) error {
 	w, style := cmd.OutOrStdout(), style(cmd)
 	style.NoHost = s.NoHost()
 	if len(args) == 0 {
@@ -151,7 +151,7 @@ func (s *standing) show(cmd *cobra.Command, out output, v selection, args []stri
 	if err != nil {
 		return err
 	}
-	claims := store.Claims(p, s.Time)
+	claims := e.store.Claims(p, e.config.HostID, s.Time)
 	if out == "json" {
 		return s.writePrefixJSON(w, p, claims)
 	}

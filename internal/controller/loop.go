@@ -122,6 +122,9 @@ func (l *Loop) init() {
 	l.metadata = l.Store.Metadata()
 	l.Cloud.Written = len(l.Store.Usages()) > 0
 	l.tell.said[configuring] = gistOf(l.Doubt) // whoever set it has said it
+	if l.Doubt != nil {
+		l.tell.ailing[configuring] = "the configuration is not taken: " + printable(l.Doubt)
+	}
 	l.limits = LimitsOf(l.Config)
 	l.limits.Subnets = l.metadata.Subnets
 }

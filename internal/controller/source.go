@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"time"
@@ -79,14 +80,15 @@ type Claim struct {
 }
 
 // Claims returns what is wished for a prefix, for what contains it and for what
-// lies in it, log by log.
-func (s *FileStore) Claims(p netip.Prefix, now time.Time) []Claim {
+// lies in it, log by log. A log on this machine names no host: here it is.
+func (s *FileStore) Claims(p netip.Prefix, here string, now time.Time) []Claim {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []Claim
 	for _, log := range s.states() {
 		for c := range log.Fold().Claims(now) {
 			if c.Prefix.Overlaps(p) {
+				c.Host = cmp.Or(c.Host, here)
 				out = append(out, Claim{c, log.Health().Path})
 			}
 		}

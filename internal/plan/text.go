@@ -219,7 +219,7 @@ func WriteSummary(w io.Writer, s Summary, skipped []desired.LineError, warnings 
 	t := &textWriter{w: w, style: style}
 	t.printf("Active bans: %d.", s.Active)
 	if !style.NoHost {
-		t.printf(" Enforced on the host: %d.", s.Host.Enforced)
+		t.printf(" Enforced: host %d.", s.Host.Enforced)
 	}
 	t.printf("\n")
 	t.capacities(s)
