@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"reconciler/internal/config"
+	"reconciler/internal/controller"
 	"reconciler/internal/observed"
 	"reconciler/internal/plan"
 )
@@ -21,7 +22,11 @@ func aclCommand() *cobra.Command {
 		Args:  noArgs,
 	}
 	config.Register(cmd.Flags())
+	out := outputFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
+		if err := out.check(); err != nil {
+			return err
+		}
 		e, err := newEngine(cmd)
 		if err != nil {
 			return err
@@ -29,16 +34,68 @@ func aclCommand() *cobra.Command {
 		ctx, stop := contextOf(cmd)
 		defer stop()
 		s, err := e.loop.Status(ctx)
-		var showErr error
-		for _, acl := range s.State.ACLs {
-			showErr = errors.Join(showErr, writeACL(cmd.OutOrStdout(), acl, s.Owners(acl)))
+		if hidden(err) {
+			return errors.Join(err, e.store.Close())
 		}
 		if len(s.State.ACLs) == 0 && err == nil {
 			err = errors.New("no network ACL is kept here; name one with --nacl acl-…")
 		}
-		return errors.Join(err, showErr, e.store.Close())
+		s.Warnings = out.with(s.Warnings, err)
+		return errors.Join(err, writeACLs(cmd.OutOrStdout(), *out, s), e.store.Close())
 	}
 	return cmd
+}
+
+type aclReport struct {
+	header
+	ACLs     []aclRules `json:"acls"`
+	Warnings []string   `json:"warnings"`
+}
+
+type aclRules struct {
+	ID      string    `json:"id"`
+	Subnets []string  `json:"subnets"`
+	Rules   []aclRule `json:"rules"`
+}
+
+type aclRule struct {
+	Rule     int    `json:"rule"` // 32767 is the default that AWS makes
+	Protocol string `json:"protocol"`
+	Prefix   string `json:"prefix"`
+	Ports    string `json:"ports"`
+	Action   string `json:"action"`
+	Owner    string `json:"owner"`
+}
+
+// writeACLs writes the inbound rules of every ACL.
+func writeACLs(w io.Writer, out output, s controller.Status) (err error) {
+	report := aclReport{header: headerAt(s.Time), ACLs: []aclRules{}, Warnings: listed(s.Warnings)}
+	for _, acl := range s.State.ACLs {
+		owners := s.Owners(acl)
+		if out != "json" {
+			err = errors.Join(err, writeACL(w, acl, owners))
+			continue
+		}
+		rules := aclRules{ID: acl.ID, Subnets: listed(acl.Subnets), Rules: []aclRule{}}
+		for i, e := range acl.Entries {
+			rules.Rules = append(rules.Rules, aclRule{
+				Rule: e.Number, Protocol: e.Shape.ProtocolName(), Prefix: e.Prefix.String(), Ports: fmt.Sprint(e.Shape.Ports),
+				Action: actionOf(e), Owner: fmt.Sprint(owners[i]),
+			})
+		}
+		report.ACLs = append(report.ACLs, rules)
+	}
+	if out == "json" {
+		return writeJSON(w, report)
+	}
+	return err
+}
+
+func actionOf(e observed.Entry) string {
+	if e.Allow {
+		return "allow"
+	}
+	return "deny"
 }
 
 func writeACL(w io.Writer, acl observed.ACL, owners []observed.Owner) error {
@@ -49,11 +106,7 @@ func writeACL(w io.Writer, acl observed.ACL, owners []observed.Owner) error {
 		if e.Default() {
 			number = "*"
 		}
-		action := "deny"
-		if e.Allow {
-			action = "allow"
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", number, e.Shape.ProtocolName(), e.Prefix, e.Shape.Ports, action, owners[i]) //nolint:errcheck // Flush tells
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", number, e.Shape.ProtocolName(), e.Prefix, e.Shape.Ports, actionOf(e), owners[i]) //nolint:errcheck // Flush tells
 	}
 	fmt.Fprintln(t) //nolint:errcheck // Flush tells
 	return t.Flush()
@@ -96,7 +149,7 @@ write into the window this is refused; give each host a window of its own with -
 		if len(prefixes) > 0 {
 			a.warn("they are deleted when they end; a host that still runs and has made them would lose them")
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d entries of %s adopted\n", len(prefixes), args[0])
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s of %s adopted\n", plan.Count(len(prefixes), "entry", "entries"), args[0])
 		return err
 	}
 	return cmd

@@ -59,7 +59,7 @@ look; 1 something fails.`,
 
 func writeFindings(cmd *cobra.Command, out output, findings []doctor.Finding) error {
 	if out == "json" {
-		return doctor.WriteJSON(cmd.OutOrStdout(), findings, time.Now())
+		return doctor.WriteJSON(cmd.OutOrStdout(), findings, version, time.Now())
 	}
 	return doctor.WriteText(cmd.OutOrStdout(), findings)
 }

@@ -26,6 +26,9 @@ const (
 	maxQuota = 40
 )
 
+// MaxQuota is the most rules that AWS grants for a direction and family.
+const MaxQuota = maxQuota
+
 // generalSettings are the rows of the one table (see settings) that are about
 // bans, ACLs, the host and the program itself.
 var generalSettings = []setting{

@@ -95,8 +95,8 @@ func TestABanThatWasLiftedHereIsToBeLiftedInFail2banToo(t *testing.T) {
 	w.fw.Missing = []string{"sqlite3"}
 	got := text(t, w.examine())
 	for _, want := range []string{
-		"mend: fail2ban-client set sshd unbanip 203.0.113.9\n",
-		"mend: (apt-get install -y sqlite3 || dnf install -y sqlite) && reconciler import --dry-run",
+		"fix: fail2ban-client set sshd unbanip 203.0.113.9\n",
+		"fix: (apt-get install -y sqlite3 || dnf install -y sqlite) && reconciler import --dry-run",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in:\n%s", want, got)

@@ -30,10 +30,10 @@ func (e *examination) subnets() {
 	if auto || e.OnEC2 {
 		if metadata, err = observed.ReadMetadata(e.ctx, e.Metadata); err != nil {
 			if !e.OnEC2 {
-				e.warn("metadata", "reconciler doctor --nacl acl-0123456789abcdef0", "this machine is not on EC2: the host alone enforces the bans unless nacl names an ACL")
+				e.warn("metadata", e.edit()+" # nacl", "this machine is not on EC2: the host alone enforces the bans unless nacl names an ACL")
 				return
 			}
-			e.fail("metadata", "aws ec2 modify-instance-metadata-options --http-tokens required --http-endpoint enabled --http-put-response-hop-limit 2 --instance-id ID",
+			e.fail("metadata", `aws ec2 modify-instance-metadata-options --http-tokens required --http-endpoint enabled --http-put-response-hop-limit 2 --instance-id "$INSTANCE" # of this host`,
 				"%v", err)
 		} else {
 			e.ok("metadata", "this instance has interfaces in: %s", strings.Join(metadata.Subnets, ", "))
@@ -43,7 +43,7 @@ func (e *examination) subnets() {
 		return
 	}
 	if e.api, err = e.Connect(e.ctx); err != nil {
-		e.fail("AWS", "AWS_REGION=eu-central-1 reconciler doctor", "%v", err)
+		e.fail("AWS", "systemctl edit reconciler # [Service], and below it Environment=AWS_REGION= with the region of the VPC", "%v", err)
 		return
 	}
 	e.discover(auto, metadata.Subnets)
@@ -57,7 +57,7 @@ func (e *examination) discover(auto bool, subnets []string) {
 	found, err := observed.DiscoverACLs(e.ctx, e.api, subnets, e.Now())
 	if err != nil {
 		explained := apply.Explain(err, "ec2:DescribeNetworkAcls")
-		e.fail("network ACL", e.cloudMend(explained, "acl-…"), "%v", explained)
+		e.fail("network ACL", e.cloudMend(explained, "*"), "%v", explained)
 		return
 	}
 	for _, a := range found {
@@ -126,7 +126,7 @@ func (e *examination) permitted(name, permission, id string, err error) {
 	case err == nil: // no EC2 answers so; something else is at that address
 		e.fail(name, "unset AWS_ENDPOINT_URL; reconciler doctor", "the endpoint took a dry run for a real call: it is not AWS")
 	case errors.Is(explained, apply.ErrDenied):
-		e.fail(name, grant(id), "%v", explained)
+		e.fail(name, e.cloudMend(explained, id), "%v", explained)
 	case errors.Is(explained, apply.ErrConflict), errors.Is(explained, apply.ErrQuota):
 		e.ok(name, "%s on %s got past the permissions", permission, id)
 	default:

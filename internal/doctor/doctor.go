@@ -63,6 +63,7 @@ type examination struct {
 	status   *controller.Status
 	lookErr  error
 	looked   bool
+	self     *observed.Identity // nil: not asked for yet
 }
 
 // Examine makes every check. A check that depends on something that an earlier

@@ -162,7 +162,7 @@ func TestForeignTextCannotSteerATerminal(t *testing.T) {
 func TestJSONHasEachCheckAndTheWorst(t *testing.T) {
 	var b bytes.Buffer
 	found := []Finding{{Check: "a", Level: OK, Says: "fine"}, {Check: "b", Level: Warning, Says: "so so", Mend: "do"}}
-	if err := WriteJSON(&b, found, time.Unix(0, 0)); err != nil {
+	if err := WriteJSON(&b, found, "9.9", time.Unix(0, 0)); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"reconciler/internal/config"
 	"reconciler/internal/controller"
 	"reconciler/internal/observed"
 	"reconciler/internal/plan"
@@ -49,7 +50,7 @@ func (e *examination) placement() {
 func (e *examination) guarding(s *controller.Status) {
 	idle, believed := s.Guarding()
 	for _, words := range idle {
-		e.warn("edge", "aws ec2 describe-network-acls --query 'NetworkAcls[].[NetworkAclId,Associations[].SubnetId]'; "+e.edit(), "%s", words)
+		e.warn("edge", e.aws("ec2 describe-network-acls --query 'NetworkAcls[].[NetworkAclId,Associations[].SubnetId]'")+"; "+e.edit(), "%s", words)
 	}
 	if believed != "" {
 		e.ok("edge", "%s", believed)
@@ -94,8 +95,10 @@ func (e *examination) slots(id string, f observed.Family, s plan.ACLSummary, sha
 	switch free := s.Capacity - s.Enforced; {
 	case s.Capacity == 0:
 		e.fail("slots", "reconciler acl --nacl "+id, "%s has no room for any %s ban", id, f)
+	case free <= 0 && e.Config.Quota >= config.MaxQuota:
+		e.ok("slots", "all %d %s slots of %s are taken, and AWS grants no more; the host enforces the rest", s.Capacity, f, id)
 	case free <= 0:
-		e.warn("slots", "aws service-quotas request-service-quota-increase --service-code vpc --quota-code L-2AEEBF1A --desired-value 40",
+		e.warn("slots", e.aws(fmt.Sprintf("service-quotas request-service-quota-increase --service-code vpc --quota-code L-2AEEBF1A --desired-value %d", config.MaxQuota))+"; then "+e.edit()+" # quota",
 			"all %d %s slots of %s are taken; the host enforces the rest", s.Capacity, f, id)
 	default:
 		e.ok("slots", "%s has %d of %d %s slots free", id, free, s.Capacity, f)
@@ -135,7 +138,10 @@ func (e *examination) bans() {
 		e.warn("fail2ban", j.Lift(), "%s", j)
 	}
 	for _, w := range s.Warnings {
-		if strings.Contains(w, "withheld") || strings.HasPrefix(w, "paused") {
+		switch {
+		case strings.HasPrefix(w, "paused"):
+			e.warn("bans", "reconciler resume", "%s", w)
+		case strings.Contains(w, "withheld"):
 			e.warn("bans", "reconciler plan", "%s", w)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode"
+
+	"reconciler/internal/plan"
 )
 
 func (e *examination) ok(check, format string, args ...any) {
@@ -28,7 +30,7 @@ func WriteText(w io.Writer, findings []Finding) error {
 	for _, f := range findings {
 		fmt.Fprintf(t, "%s\t%s\t%s\n", f.Level, f.Check, printable(f.Says)) //nolint:errcheck // Flush tells
 		if f.Mend != "" {
-			fmt.Fprintf(t, "\t\t  mend: %s\n", printable(f.Mend)) //nolint:errcheck // Flush tells
+			fmt.Fprintf(t, "\t\t  fix: %s\n", printable(f.Mend)) //nolint:errcheck // Flush tells
 		}
 	}
 	if err := t.Flush(); err != nil {
@@ -37,11 +39,26 @@ func WriteText(w io.Writer, findings []Finding) error {
 	return nil
 }
 
+// MarshalJSON writes what mends a finding under its old name as well.
+func (f Finding) MarshalJSON() ([]byte, error) {
+	type plain Finding
+	return json.Marshal(struct {
+		plain
+		Fix string `json:"fix,omitempty"`
+	}{plain(f), f.Mend})
+}
+
 // WriteJSON writes the findings as one object.
-func WriteJSON(w io.Writer, findings []Finding, now time.Time) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	err := enc.Encode(map[string]any{"time": now.UTC().Truncate(time.Second), "status": Worst(findings), "checks": findings})
+func WriteJSON(w io.Writer, findings []Finding, version string, now time.Time) error {
+	if findings == nil {
+		findings = []Finding{}
+	}
+	text, err := json.MarshalIndent(map[string]any{
+		"version": version, "format": plan.Format, "time": now.UTC().Truncate(time.Second), "status": Worst(findings), "checks": findings,
+	}, "", "  ")
+	if err == nil {
+		_, err = w.Write(append(plan.EscapeHidden(text), '\n'))
+	}
 	if err != nil {
 		return fmt.Errorf("writing the findings: %w", err)
 	}
