@@ -69,14 +69,14 @@ type aclRule struct {
 
 // writeACLs writes the inbound rules of every ACL.
 func writeACLs(w io.Writer, out output, s controller.Status) (err error) {
-	report := aclReport{header: headerAt(s.Time), ACLs: []aclRules{}, Warnings: listed(s.Warnings)}
+	report := aclReport{header: headerAt(s.Time), ACLs: []aclRules{}, Warnings: filled(s.Warnings)}
 	for _, acl := range s.State.ACLs {
 		owners := s.Owners(acl)
 		if out != "json" {
 			err = errors.Join(err, writeACL(w, acl, owners))
 			continue
 		}
-		rules := aclRules{ID: acl.ID, Subnets: listed(acl.Subnets), Rules: []aclRule{}}
+		rules := aclRules{ID: acl.ID, Subnets: filled(acl.Subnets), Rules: []aclRule{}}
 		for i, e := range acl.Entries {
 			rules.Rules = append(rules.Rules, aclRule{
 				Rule: e.Number, Protocol: e.Shape.ProtocolName(), Prefix: e.Prefix.String(), Ports: fmt.Sprint(e.Shape.Ports),

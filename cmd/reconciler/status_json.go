@@ -44,7 +44,7 @@ type statusReport struct {
 	header
 	front
 	Bans     []statusBan         `json:"bans"`
-	Allowed  any                 `json:"allowed"`
+	Allowed  []statusAllowed     `json:"allowed"`
 	Summary  plan.Summary        `json:"summary"`
 	Sources  []controller.Source `json:"sources"`
 	Warnings []string            `json:"warnings"`
@@ -65,14 +65,14 @@ func (s *standing) writeJSON(w io.Writer, v selection) error {
 	bans, _ := v.of(s.Where.Bans())
 	return writeJSON(w, statusReport{
 		header: headerAt(s.Time), front: s.front, Bans: jsonBans(bans), Allowed: allowedJSON(s.Allowed()), Summary: s.Summary,
-		Sources: listed(s.Sources), Warnings: listed(s.Warnings),
+		Sources: filled(s.Sources), Warnings: filled(s.Warnings),
 	})
 }
 
 func (s *standing) writePrefixJSON(w io.Writer, p netip.Prefix, claims []controller.Claim) error {
 	r := prefixReport{
 		header: headerAt(s.Time), front: s.front, Prefix: p.String(), EnforcedBy: s.Where.Of(p),
-		Bans: jsonBans(s.bansOn(p)), Claims: []statusClaim{}, Explanation: listed(s.Where.Explain(p, nil)), Warnings: listed(s.Warnings),
+		Bans: jsonBans(s.bansOn(p)), Claims: []statusClaim{}, Explanation: filled(s.Where.Explain(p, nil)), Warnings: filled(s.Warnings),
 	}
 	for _, c := range claims {
 		r.Claims = append(r.Claims, statusClaim{
@@ -91,8 +91,8 @@ func jsonBans(bans []plan.BanStatus) []statusBan {
 	return out
 }
 
-// listed makes no list an empty one: JSON has no null where a list is promised.
-func listed[T any](list []T) []T {
+// filled makes no list an empty one: JSON has no null where a list is promised.
+func filled[T any](list []T) []T {
 	if list == nil {
 		return []T{}
 	}

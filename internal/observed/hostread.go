@@ -103,8 +103,20 @@ func (v *view) entryChain(f Family, table Table) {
 	}
 	content := table.Entries(f, v.spec)
 	v.host.Entries = append(v.host.Entries, content.Entries...)
-	if content.Foreign > 0 {
-		v.defect(f, "the chain %s holds %d rules that are not ours", v.spec.Chain, content.Foreign)
+	ofSets := 0
+	for _, r := range table.Rules(v.spec.Chain) {
+		if strings.Contains(r.Spec, "--match-set "+v.spec.SetName(f)+" ") {
+			ofSets++
+		}
+	}
+	if ofSets > 0 {
+		v.defect(f, "the chain %s still asks the set of the back end ipset", v.spec.Chain)
+	}
+	switch strange := content.Foreign - ofSets; {
+	case strange == 1:
+		v.defect(f, "the chain %s holds a rule that is not ours", v.spec.Chain)
+	case strange > 1:
+		v.defect(f, "the chain %s holds %d rules that are not ours", v.spec.Chain, strange)
 	}
 	if content.Wrong > 0 {
 		v.defect(f, "%d rules of the chain %s do not block as configured", content.Wrong, v.spec.Chain)

@@ -64,7 +64,11 @@ func (p *hostPlanner) structure() []Change {
 	host := p.host
 	var changes []Change
 	if len(host.Defects) > 0 {
-		changes = append(changes, Change{Target: HostTarget, Action: Repair, Why: strings.Join(host.Defects, "; ")})
+		c := Change{Target: HostTarget, Action: Repair, Why: strings.Join(host.Defects, "; "), First: !host.Present}
+		if c.First {
+			c.Why = "first use: chain, sets and jumps are made"
+		}
+		changes = append(changes, c)
 	}
 	if !p.limits.HookPin || p.now.Sub(host.PinnedAt) < pinEvery {
 		return changes

@@ -51,6 +51,15 @@ type Change struct {
 	// Unnamed says of a removal that is withheld that the logs name next to nothing
 	// of what its target enforces.
 	Unnamed bool
+	First   bool // a Repair of what was never there
+}
+
+// verb says what a change does, for people.
+func (c Change) verb() string {
+	if c.First {
+		return "set up"
+	}
+	return string(c.Action)
 }
 
 // Key tells one change of a target from another.

@@ -98,10 +98,10 @@ func (t *textWriter) table(rows []Outcome) {
 			continue
 		}
 		sign, attr := signOf(o)
-		lead := t.paint(attr, sign) + " " + string(o.Action)
+		lead := t.paint(attr, sign) + " " + o.verb()
 		for reason := range strings.SplitSeq(plain(why(o)), "; ") {
 			t.printf("  %s  %s\n", lead, reason)
-			lead = strings.Repeat(" ", len(sign)+1+len(o.Action))
+			lead = strings.Repeat(" ", len(sign)+1+len(o.verb()))
 		}
 	}
 	if len(columns) > 0 {
@@ -154,7 +154,7 @@ func signOf(o Outcome) (string, color.Attribute) {
 	switch {
 	case o.Err != nil:
 		return "!", color.FgRed
-	case o.Action == Create || o.Action == Add:
+	case o.Action == Create || o.Action == Add || o.First:
 		return "+", color.FgGreen
 	case o.Action == Delete || o.Action == Remove:
 		return "-", color.FgRed
@@ -194,12 +194,12 @@ func (t *textWriter) withheld(changes []Change) {
 
 // totals prints what was or would be done, then where the bans are enforced.
 func (t *textWriter) totals(r Report) {
-	counts := map[Action]int{}
+	counts := map[string]int{}
 	for _, o := range r.Outcomes {
-		counts[o.Action]++
+		counts[o.verb()]++
 	}
 	var parts []string
-	for _, a := range []Action{Create, Replace, Delete, Repair, Pin, Add, Refresh, Remove} {
+	for _, a := range []string{string(Create), string(Replace), string(Delete), "set up", string(Repair), string(Pin), string(Add), string(Refresh), string(Remove)} {
 		if counts[a] > 0 {
 			parts = append(parts, fmt.Sprintf("%d to %s", counts[a], a))
 		}
