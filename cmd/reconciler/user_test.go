@@ -15,7 +15,7 @@ import (
 // nothing is banned.
 func TestEveryCommandThatRootIsNeededForSaysSo(t *testing.T) {
 	t.Parallel()
-	if real, err := scriptCondition("chown"); err != nil || !real {
+	if able, err := scriptCondition("chown"); err != nil || !able {
 		t.Skipf("this test becomes another user, which root alone can (%v)", err)
 	}
 	s := newSite(t)
