@@ -86,7 +86,8 @@ func (a *appender) importFrom(path string, bantime int64, dryRun, yes bool) erro
 func (a *appender) refuseOf(decisions []migrate.Decision, yes bool) error {
 	d, err := a.openDoor()
 	if err != nil {
-		return nil //nolint:nilerr // what cannot be known refuses nothing: the daemon judges again
+		a.warn("whether what is imported will be enforced could not be found out: " + oneLine(err))
+		return nil // what cannot be known refuses nothing: the daemon judges again
 	}
 	var errs []error
 	for i, decision := range decisions {
