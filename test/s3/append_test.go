@@ -112,7 +112,7 @@ const compactorName = "compactor"
 func overBans(count int) []string {
 	args := []string{"ban", "--time", fmt.Sprint(time.Now().Add(-time.Hour).Unix()), "--bantime", "1", "--"}
 	for i := range count {
-		args = append(args, fmt.Sprintf("192.0.%d.%d", 2+i/250, i%250+1))
+		args = append(args, fmt.Sprintf("198.18.%d.%d", i/250, i%250+1))
 	}
 	return args
 }
