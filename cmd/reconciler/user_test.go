@@ -46,8 +46,16 @@ func TestEveryCommandThatRootIsNeededForSaysSo(t *testing.T) {
 	for _, open := range []fs.FileMode{0o750, 0o755} { // the directory is shut, or the files in it are
 		chmod(t, filepath.Dir(state), open)
 		for _, args := range [][]string{
-			{"status"}, {"status", "203.0.113.7"}, {"status", "-o", "json"}, {"plan"}, {"acl"}, {"apply"},
-			{"ban", "203.0.113.9"}, {"unban", "203.0.113.7"}, {"pause"}, {"teardown"},
+			{"status"},
+			{"status", "203.0.113.7"},
+			{"status", "-o", "json"},
+			{"plan"},
+			{"acl"},
+			{"apply"},
+			{"ban", "203.0.113.9"},
+			{"unban", "203.0.113.7"},
+			{"pause"},
+			{"teardown"},
 		} {
 			cmd := exec.Command(program, args...)
 			cmd.Args[0], cmd.Env, cmd.Dir = programName, s.env, "/"
