@@ -239,6 +239,7 @@ func (f *Fold) ban(rec Record, t time.Time, recovered bool) {
 	}
 	block := f.lastLift(p, rec.Prefix)
 	stale := (rec.Restored || recovered) && !t.After(block)
+	early := recovered && !t.After(p.pending.at)
 	if recovered && (stale || !f.supersedes(p.claims[rec.Prefix], t, until)) {
 		f.outlive(p, rec.Prefix, until)
 		return
@@ -246,14 +247,19 @@ func (f *Fold) ban(rec Record, t time.Time, recovered bool) {
 	if !rec.Restored && p.pending.effective(t) {
 		f.settle(p)
 	}
-	if !p.pending.at.IsZero() && !p.pending.banned {
+	if !p.pending.at.IsZero() && !p.pending.banned && !early {
 		next := p.pending
 		next.banned = true
 		f.await(p, next)
 	}
-	if !stale {
-		f.claim(p, rec, claim{from: t, until: until, keep: until, known: later(t, block)})
+	if stale || rec.Restored && !early && !t.After(p.pending.at) {
+		return
 	}
+	next := claim{from: t, until: until, keep: until, known: later(t, block), born: f.records, said: f.records}
+	if early {
+		next.born, next.said = p.pending.before-1, p.pending.before-1 // as if it had come in time
+	}
+	f.claim(p, rec, next)
 }
 
 // supersedes says that a recovered ban is newer than the claim, or as new and
@@ -266,7 +272,7 @@ func (f *Fold) supersedes(c *claim, t, until time.Time) bool {
 }
 
 func (f *Fold) claim(p *pair, rec Record, next claim) {
-	next.pair, next.prefix, next.born, next.said = p, rec.Prefix, f.records, f.records
+	next.pair, next.prefix = p, rec.Prefix
 	next.reason, next.banCount = clip(rec.Reason, maxReason), rec.BanCount
 	c := p.claims[rec.Prefix]
 	if c == nil {
@@ -278,7 +284,8 @@ func (f *Fold) claim(p *pair, rec Record, next claim) {
 	}
 	next.keep = later(next.keep, p.tombs[rec.Prefix].keep)
 	*c = next
-	f.due = sooner(f.due, c.until)
+	end, _ := c.over()
+	f.due = sooner(f.due, end)
 	f.dropTomb(p, rec.Prefix)
 	delete(f.lifted, rec.Prefix)
 }

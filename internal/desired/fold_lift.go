@@ -183,12 +183,12 @@ func (f *Fold) dropTomb(p *pair, prefix netip.Prefix) {
 	}
 }
 
-// lastLift gives the time of the latest unban or flush of a key that no stop or
-// start cancelled; zero is never.
+// lastLift gives the time of the latest unban or final flush of a key; zero is
+// never.
 func (f *Fold) lastLift(p *pair, prefix netip.Prefix) time.Time {
 	last := f.tombAt(p, prefix)
-	if flushed := later(p.flushed, p.pending.at); f.newest.Before(laterBy(flushed, keepPermanent)) {
-		last = later(last, flushed)
+	if f.newest.Before(laterBy(p.flushed, keepPermanent)) {
+		last = later(last, p.flushed)
 	}
 	for _, pattern := range f.patternsOf(p.pairKey) {
 		last = later(last, f.tombAt(pattern, prefix))

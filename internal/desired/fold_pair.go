@@ -2,6 +2,7 @@ package desired
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -14,13 +15,16 @@ func (f *Fold) pair(host, jail string, t time.Time) *pair {
 	}
 	p := newPair(key, &f.holders.pairs)
 	p.made = later(f.newest, t)
+	patterns := f.patternsOf(key)
+	slices.SortFunc(patterns, func(a, b *pair) int { return a.pending.at.Compare(b.pending.at) })
 	next := pending{}
-	for _, pattern := range f.patternsOf(key) {
+	for _, pattern := range patterns {
 		p.flushed = later(p.flushed, pattern.flushed)
 		p.last = later(p.last, pattern.last)
-		if pattern.pending.at.After(next.at) {
-			next = pattern.pending
+		if next.effective(pattern.pending.at) {
+			p.flushed = later(p.flushed, next.at)
 		}
+		next = pattern.pending
 	}
 	f.enter(p)
 	f.await(p, next)

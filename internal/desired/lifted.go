@@ -19,7 +19,7 @@ func (f *Fold) LastLift(host, jail string, prefix netip.Prefix) time.Time {
 			p.flushed = later(p.flushed, later(pattern.flushed, pattern.pending.at))
 		}
 	}
-	return f.lastLift(p, prefix)
+	return later(f.lastLift(p, prefix), p.pending.at)
 }
 
 // End gives when the ban ends that one jail on one host wants for a prefix, and

@@ -86,7 +86,7 @@ func TestACompactedLogSaysTheSameToEveryReader(t *testing.T) {
 					l.take(Object{Body: more, Tag: "more"}, now)
 				}
 				if diff := cmp.Diff(want, wantsNow(l, now)); diff != "" {
-					t.Fatalf("records that are written again change what is wanted by a reader %s (-want +got):\n%s\nafter the compaction:\n%s\nand then:\n%s", name, diff, small.Body, more)
+					t.Fatalf("records that are written again change what is wanted by a reader %s (-want +got):\n%s\nbefore:\n%s\nafter the compaction:\n%s\nand then:\n%s", name, diff, whole.Body, small.Body, more)
 				}
 			}
 		})
