@@ -170,7 +170,7 @@ func (f *Fold) outlive(p *pair, prefix netip.Prefix, until time.Time) {
 	}
 	if c := p.claims[prefix]; c != nil && !f.forgotten(c) {
 		c.keep = later(c.keep, until)
-	} else if at := f.tombAt(p, prefix); !at.IsZero() {
+	} else if at := f.lastLift(p, prefix); !at.IsZero() {
 		f.bury(p, prefix, at, until)
 	}
 }

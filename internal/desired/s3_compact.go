@@ -256,12 +256,25 @@ func (c *condenser) isRecent(i int) bool { return c.recent >= 0 && i >= c.recent
 
 // remembered says that the fold still goes by an unban.
 func (c *condenser) remembered(meant Record) bool {
-	f, pair := c.log.intake.fold, pairKey{meant.Host, meant.Jail}
-	traces := f.patterns[pair]
-	if meant.Host != "" && meant.Jail != "" {
-		traces = f.pairs[pair]
+	f := c.log.intake.fold
+	for _, all := range []map[pairKey]*pair{f.pairs, f.patterns} {
+		for key, p := range all {
+			if key.matches(meant.Host, meant.Jail) && f.buriedBy(p, meant) {
+				return true
+			}
+		}
 	}
-	return traces != nil && f.tombAt(traces, meant.Prefix).Equal(meant.Time)
+	return false
+}
+
+// buriedBy says that a tombstone inside an unban's prefix is of that unban.
+func (f *Fold) buriedBy(p *pair, unban Record) bool {
+	for prefix, t := range p.tombs {
+		if unban.Prefix.Overlaps(prefix) && t.at.Equal(unban.Time) && f.newest.Before(t.keep) {
+			return true
+		}
+	}
+	return false
 }
 
 // flushedBy says that a flush is the latest of a pair, or may yet become it, or is
