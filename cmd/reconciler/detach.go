@@ -28,7 +28,7 @@ const (
 func (s sandbox) detach(cmd *cobra.Command) error {
 	lines, pid, err := s.start()
 	if err != nil {
-		lines = exports(awayFromAWS([]string{
+		lines = cutOff + exports(awayFromAWS([]string{
 			"AWS_ENDPOINT_URL=" + nowhere, "AWS_EC2_METADATA_SERVICE_ENDPOINT=" + nowhere, "AWS_REGION=none",
 			"AWS_ACCESS_KEY_ID=none", "AWS_SECRET_ACCESS_KEY=none",
 		})) + "false\n"

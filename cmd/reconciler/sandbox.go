@@ -61,22 +61,24 @@ func (s sandbox) serve(cmd *cobra.Command) error {
 	}
 	ctx, stop := contextOf(cmd)
 	defer stop()
-	var own []string
+	complete := exports
 	if s.scratch {
 		dir, err := os.MkdirTemp("", "reconciler-sandbox-")
 		if err != nil {
 			return fmt.Errorf("making the directory of the sandbox: %w", err)
 		}
 		defer os.RemoveAll(dir) //nolint:errcheck // the next clean-up of /tmp takes it
-		if own, err = scratch(dir); err != nil {
+		own, err := scratch(dir)
+		if err != nil {
 			return err
 		}
+		complete = func(env []string) string { return cutOff + exports(append(awayFromAWS(env), own...)) }
 	}
 	return ec2sim.Sandbox(ctx, ec2sim.SandboxOptions{
 		Listen: s.listen, StateFile: s.file, Quota: s.quota,
 		Ready: func(env, acls []string) {
 			fmt.Fprintf(cmd.OutOrStdout(), "# Network ACLs of this sandbox: %s\n%s%s\n", //nolint:errcheck // the environment is for people
-				strings.Join(acls, " "), exports(append(awayFromAWS(env), own...)), theEnd)
+				strings.Join(acls, " "), complete(env), theEnd)
 		},
 	})
 }
@@ -115,10 +117,12 @@ func awayFromAWS(env []string) []string {
 		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
 }
 
+// cutOff takes away what would go before the credentials of the sandbox.
+const cutOff = "unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN\n"
+
 // exports makes shell commands of an environment.
 func exports(env []string) string {
 	var b strings.Builder
-	b.WriteString("unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN\n")
 	for _, pair := range env {
 		name, value, _ := strings.Cut(pair, "=")
 		if strings.ContainsFunc(value, unplain) {

@@ -151,7 +151,7 @@ func onlyKnownFiles(t *testing.T, at, dir string) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if !slices.Contains([]string{"bans.jsonl", "bans.jsonl.snap", "bans.jsonl.snap.lock"}, e.Name()) {
+		if !slices.Contains([]string{"bans.jsonl", "bans.jsonl.snap", "bans.jsonl.snap.lock", "bans.jsonl.snap.held", "bans.jsonl.config"}, e.Name()) {
 			t.Errorf("%s a file is left: %s", at, e.Name())
 		}
 	}

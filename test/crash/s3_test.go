@@ -138,7 +138,8 @@ func (s *station) onlyKnown(t *testing.T, at string) {
 	t.Helper()
 	err := filepath.WalkDir(s.dir, func(path string, d os.DirEntry, err error) error {
 		name := d.Name()
-		known := d.IsDir() || name == "lock" || strings.HasPrefix(name, "host-") && strings.HasSuffix(name, ".snap") ||
+		known := d.IsDir() || name == "lock" || strings.HasSuffix(name, ".config") ||
+			strings.HasPrefix(name, "host-") && (strings.HasSuffix(name, ".snap") || strings.HasSuffix(name, ".snap.held")) ||
 			strings.HasPrefix(name, "spool-") && (strings.HasSuffix(name, ".jsonl") || strings.HasSuffix(name, ".deliver"))
 		if err == nil && !known {
 			t.Errorf("%s a file is left: %s", at, path)
