@@ -51,6 +51,7 @@ func (k Keeper) Save(c Config) error {
 	if k.path == "" || c.File == "" {
 		return nil
 	}
+	desired.SweepPending(k.path)
 	text := k.text(c.said)
 	if have, err := os.ReadFile(k.path); err == nil && bytes.Equal(have, text) {
 		return nil

@@ -73,3 +73,21 @@ func TestACopyOfAnotherFileIsNotTaken(t *testing.T) {
 		t.Errorf("the copy of another file was taken, with quota %d", c.Quota)
 	}
 }
+
+func TestWhatAKilledDaemonLeftOfACopyIsRemoved(t *testing.T) {
+	k, fs, environ := keeperOf(t, "host: none\n")
+	c, err := Load(fs, environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(filepath.Dir(k.path), ".bans.jsonl.config123456")
+	if err := os.WriteFile(left, []byte("host"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Save(c); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(left); !os.IsNotExist(err) {
+		t.Errorf("%s is still there: %v", left, err)
+	}
+}

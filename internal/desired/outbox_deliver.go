@@ -74,7 +74,7 @@ func (o *Outbox) drop(ctx context.Context, done batch) error {
 }
 
 // sweep removes what a killed delivery left beside the spool.
-func (o *Outbox) sweep() { sweepPending(o.Path) }
+func (o *Outbox) sweep() { SweepPending(o.Path) }
 
 // Outboxes are the spools of one address, in the order in which their records
 // were made: the second is for a full, read-only or failing disk.

@@ -132,8 +132,8 @@ func (r *Remote) open(key string) (*objectLog, error) {
 	}
 	l := newObjectLog(r.Address, key, r.Host)
 	if r.Writing {
-		sweepPending(l.cachePath(r.dir))
-		sweepPending(l.cachePath(r.dir) + heldSuffix)
+		SweepPending(l.cachePath(r.dir))
+		SweepPending(l.cachePath(r.dir) + heldSuffix)
 	}
 	if err := l.loadCache(r.dir); err != nil {
 		return nil, err

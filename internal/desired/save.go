@@ -68,12 +68,13 @@ func openLock(path string) (*os.File, error) {
 
 // sweep removes what a killed writer left of a snapshot. A failure does no harm.
 func (f *File) sweep() {
-	sweepPending(f.snapPath())
-	sweepPending(f.HeldPath())
+	SweepPending(f.snapPath())
+	SweepPending(f.HeldPath())
 }
 
-// sweepPending removes what killed writers left of the file at path.
-func sweepPending(path string) {
+// SweepPending removes what killed writers left of the file at path, which they
+// meant to replace in one step. A failure does no harm.
+func SweepPending(path string) {
 	dir, prefix := filepath.Dir(path), "."+filepath.Base(path)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
