@@ -48,7 +48,7 @@ func drawSetLine(t *rapid.T) string {
 func TestTheFakeAndTheKernelAgreeOnIPSetLines(t *testing.T) {
 	testenv.Need(t, "ipset", "nft")
 	t.Cleanup(func() { testenv.CleanFirewall(t) })
-	checks(t, "150")
+	testenv.Checks(t, "150")
 	rapid.Check(t, func(rt *rapid.T) {
 		testenv.Run(t, "", "ipset", "destroy")
 		fake := hostfake.New()

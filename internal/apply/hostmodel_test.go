@@ -1,7 +1,6 @@
 package apply_test
 
 import (
-	"flag"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -88,22 +87,10 @@ func TestTheFakeAndTheKernelAgreeOnEverySequence(t *testing.T) {
 		for _, backend := range []string{observed.BackendIPSet, observed.BackendIPTables} {
 			t.Run(variant+"/"+backend, func(t *testing.T) {
 				kernel := kernelMachine(t, variant)
-				checks(t, "25") // a sequence costs some forty runs of programs
+				testenv.Checks(t, "25") // a sequence costs some forty runs of programs
 				rapid.Check(t, func(rt *rapid.T) { agree(t, rt, kernel, backend) })
 			})
 		}
-	}
-}
-
-// checks sets how many sequences rapid tries, unless the command line says so.
-func checks(t *testing.T, n string) {
-	t.Helper()
-	f := flag.Lookup("rapid.checks")
-	if before := f.Value.String(); before == f.DefValue {
-		if err := f.Value.Set(n); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = f.Value.Set(before) })
 	}
 }
 

@@ -84,31 +84,7 @@ func TestADeniedReplaceIsPlannedAround(t *testing.T) {
 // A throttle is an answer to the last try alone: an earlier one may have had its
 // effect, or have it later.
 func TestAThrottledReplaceMayStillLand(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.config.HostMode = "overflow"
-		w.neverUnblocked([]string{"203.0.113.2", "203.0.113.18", "203.0.113.99"})
-		w.start()
-		w.pass(5 * time.Second)
-		w.ban(24*time.Hour, addrs(18)...)
-		w.pass(40 * time.Second)
-		w.ban(time.Hour, "203.0.113.19")
-		w.pass(5 * time.Second)
-		late := w.sim.Inject(ec2sim.Fault{Kind: ec2sim.LateEffect, Action: "ReplaceNetworkAclEntry", Code: "RequestLimitExceeded"})
-		w.unban("203.0.113.1")
-		w.pass(time.Second)
-		if late.Hits() != 1 {
-			t.Fatal("no replace was made")
-		}
-		w.ban(48*time.Hour, "203.0.113.99")
-		w.unban("203.0.113.19")
-		w.pass(12 * time.Second)
-		late.Release()
-		w.pass(3 * time.Minute)
-		w.wantEdge(w.acl, "203.0.113.99/32")
-		if w.atEdge(w.acl, "203.0.113.19/32") {
-			t.Error("the ban whose replace came late was lifted and is still enforced")
-		}
-	})
+	replaceLandsLate(t, "RequestLimitExceeded")
 }
 
 // When no read succeeds for minutes, the host takes back what the ACL had.

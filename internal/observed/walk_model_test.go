@@ -1,7 +1,6 @@
 package observed
 
 import (
-	"flag"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -11,6 +10,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"reconciler/internal/testenv"
 )
 
 // sent is the first packet of a connection, with all that a rule may ask of it.
@@ -233,7 +234,7 @@ var sentence = regexp.MustCompile(`^IPv4: (rule \d+ of [\w-]+ \(".*"\)|the polic
 // Never is a ban said to be enforced of which some packet passes, nor that the
 // top of the hook is a mend where it is not.
 func TestNoPacketPassesABanThatCountsAsEnforced(t *testing.T) {
-	checks(t, "3000")
+	testenv.Checks(t, "3000")
 	conditions := slices.Sorted(maps.Keys(asks))
 	rapid.Check(t, func(t *rapid.T) {
 		r := drawRules(t, conditions, 3)
@@ -266,7 +267,7 @@ func TestNoOpeningIsToldOfThatNoPacketTakes(t *testing.T) {
 		"-p icmp", "-i lo", "! -i lo", "-f", "! -f", "-d 224.0.0.0/4", "-m conntrack --ctstate NEW", "-m conntrack --ctstate RELATED,ESTABLISHED",
 		"-m iprange --src-range 203.0.113.1-203.0.113.99",
 	}
-	checks(t, "1000")
+	testenv.Checks(t, "1000")
 	rapid.Check(t, func(t *rapid.T) {
 		r := drawRules(t, plain, 1)
 		spec := HostSpec{Chain: "ours", Hooks: []string{r.hook}, Shape: ssh}
@@ -280,16 +281,4 @@ func TestNoOpeningIsToldOfThatNoPacketTakes(t *testing.T) {
 			}
 		}
 	})
-}
-
-// checks sets how many draws a property takes, unless a flag says so.
-func checks(t *testing.T, n string) {
-	t.Helper()
-	f := flag.Lookup("rapid.checks")
-	if before := f.Value.String(); before == f.DefValue {
-		if err := f.Value.Set(n); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = f.Value.Set(before) })
-	}
 }
