@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"reconciler/internal/testenv"
 )
 
 // Whoever may not read the state is not told how to be rid of it, nor that
@@ -16,7 +18,7 @@ import (
 func TestEveryCommandThatRootIsNeededForSaysSo(t *testing.T) {
 	t.Parallel()
 	if able, err := scriptCondition("chown"); err != nil || !able {
-		t.Skipf("this test becomes another user, which root alone can (%v)", err)
+		testenv.LeaveOut(t, "it becomes another user, which root alone can (%v)", err)
 	}
 	s := newSite(t)
 	public := t.TempDir()
